@@ -1,0 +1,61 @@
+# What people and CI run. "make help" lists the targets.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/lockform/lockform/zkfs.version=$(VERSION)
+# Debian's packages for the tests: a real ZooKeeper with its Java, a C compiler
+# for the race detector, and the clients of others that tests take locks beside.
+DEPS := zookeeper default-jre-headless gcc libc6-dev python3-kazoo
+FUZZTIME ?= 10m
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## both binaries, static, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/lockform ./cmd/lockform-agent
+
+.PHONY: demo
+demo: build ## plan, apply and two agents that contend, on the embedded server; needs Go alone
+	@examples/quickstart/demo.sh bin
+
+.PHONY: deps
+deps: ## what the tests need: installed with apt-get as root, else named
+	@.ci/deps $(DEPS)
+
+.PHONY: test
+test: deps ## every test, with the race detector, on the embedded and on a real ZooKeeper
+	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+.PHONY: race
+race: test ## the same as test
+
+.PHONY: quick
+quick: ## the tests on the embedded server alone, for a look while editing
+	LOCKFORM_TEST_SERVERS=embedded go test -timeout 5m ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, a tidy go.mod
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	go mod tidy -diff
+
+.PHONY: fuzz
+fuzz: ## every fuzzer for FUZZTIME (10m)
+	@for pkg in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$pkg/*_test.go | sed 's/^func //'); do \
+	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) ./$$pkg || exit 1; \
+	  done; done
+
+.PHONY: bench
+bench: ## every benchmark
+	go test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+.PHONY: clean
+clean: ## removes bin/
+	rm -rf bin
