@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/urfave/cli/v3"
+
+	"github.com/lockform/lockform/cmd/lockform/internal/term"
+)
+
+// app is one run of the program: its streams, its global flags and what ends
+// it early.
+type app struct {
+	*term.Streams
+	soft, hard context.Context // see interrupts
+	log        hclog.Logger
+	completing bool // the shell asks for completions; nothing is to be done
+
+	chdir    string
+	noColor  bool
+	logLevel string
+	asked    bool // -version, which people of other tools type
+}
+
+// root returns the command tree. It belongs to one run: flags keep their
+// values.
+func (a *app) root() *cli.Command {
+	cli.HelpPrinter = printHelp
+	root := &cli.Command{
+		Name:    "lockform",
+		Usage:   "declared, safe distributed locks on ZooKeeper",
+		Reader:  a.In,
+		Writer:  a.Out,
+		Suggest: false, // unknownCommand and usage do it in our words
+		Description: `A layout directory declares locks in HCL. lockform compares it with the live
+tree of a ZooKeeper ensemble, shows the difference and applies it.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "chdir", DefaultText: "DIR", Usage: "change to this directory before anything else", Destination: &a.chdir, Local: true},
+			&cli.BoolFlag{Name: "version", Destination: &a.asked, Local: true, Hidden: true},
+			boolFlag("no-color", "no colours, on terminals too (also NO_COLOR)", &a.noColor),
+			stringFlag("log-level", "LEVEL", "log to standard error: trace, debug, info, warn or error (also LOCKFORM_LOG)", &a.logLevel),
+		},
+		Commands: a.commands(),
+		Before:   a.before,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if a.asked {
+				return a.showVersion(false)
+			}
+			return unknownCommand(ctx, cmd)
+		},
+		HideHelpCommand:                 true, // ours lists what ours prints
+		EnableShellCompletion:           true,
+		ConfigureShellCompletionCommand: a.completion,
+		DisableSliceFlagSeparator:       true, // -var 'a=[1,2]' is one value
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
+	}
+	prepare(root)
+	return root
+}
+
+// commands returns the subcommands in the order in which help lists them.
+func (a *app) commands() []*cli.Command {
+	return []*cli.Command{
+		a.version(), help(),
+	}
+}
+
+// prepare gives a command and those below what they all have in common.
+func prepare(cmd *cli.Command) {
+	cmd.OnUsageError = onUsageError
+	cmd.ShellComplete = complete
+	for _, sub := range cmd.Commands {
+		prepare(sub)
+	}
+}
+
+// before carries out the global flags.
+func (a *app) before(ctx context.Context, _ *cli.Command) (context.Context, error) {
+	if a.noColor {
+		a.NoColor = true
+	}
+	level := a.logLevel
+	if level == "" {
+		level = os.Getenv("LOCKFORM_LOG")
+	}
+	a.log = hclog.NewNullLogger()
+	if level != "" && !strings.EqualFold(level, "off") {
+		l := hclog.LevelFromString(level)
+		if l == hclog.NoLevel {
+			return ctx, &usageError{message: fmt.Sprintf("%q is not a log level; use trace, debug, info, warn, error or off", level)}
+		}
+		a.log = hclog.New(&hclog.LoggerOptions{Name: "lockform", Level: l, Output: a.Err})
+	}
+	if a.chdir != "" {
+		if err := os.Chdir(a.chdir); err != nil && !a.completing {
+			return ctx, fmt.Errorf("-chdir: %w", err)
+		}
+	}
+	return ctx, nil
+}

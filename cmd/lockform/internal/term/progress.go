@@ -1,0 +1,106 @@
+package term
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// progressDelay is how long work may take before it is shown.
+const progressDelay = time.Second
+
+// Progress shows on a terminal how far some work is, on one line that is
+// rewritten, once the work has taken longer than a second. Where there is no
+// terminal it shows nothing. The methods may be called from any goroutine.
+type Progress struct {
+	w     io.Writer // nil: show nothing
+	start time.Time
+
+	mu          sync.Mutex
+	what        string
+	done, total int
+	shown       bool
+	stopped     bool
+	quit        chan struct{}
+	ended       chan struct{}
+}
+
+// Progress begins to show work on the terminal behind Err. Stop must be called.
+func (s *Streams) Progress(what string) *Progress {
+	p := &Progress{start: time.Now(), what: what, quit: make(chan struct{}), ended: make(chan struct{})}
+	if !s.ErrTerminal {
+		close(p.ended)
+		return p
+	}
+	p.w = s.Err
+	go p.run()
+	return p
+}
+
+func (p *Progress) run() {
+	defer close(p.ended)
+	t := time.NewTimer(progressDelay)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-t.C:
+			p.mu.Lock()
+			p.draw()
+			p.mu.Unlock()
+			t.Reset(200 * time.Millisecond)
+		}
+	}
+}
+
+// Set says what is being done and how far it is. A total of 0 means that it is
+// not known.
+func (p *Progress) Set(what string, done, total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if what != p.what {
+		p.start = time.Now()
+	}
+	p.what, p.done, p.total = what, done, total
+}
+
+// draw rewrites the line: the work, how far, how fast and how long still.
+func (p *Progress) draw() {
+	elapsed := time.Since(p.start)
+	line := p.what
+	switch {
+	case p.total > 0:
+		line += fmt.Sprintf(": %d of %d", p.done, p.total)
+		if rate := float64(p.done) / elapsed.Seconds(); p.done > 0 && rate > 0 {
+			left := time.Duration(float64(p.total-p.done) / rate * float64(time.Second))
+			line += fmt.Sprintf(", %.0f/s, %s left", rate, left.Round(time.Second))
+		}
+	case p.done > 0:
+		line += fmt.Sprintf(": %d", p.done)
+	default:
+		line += fmt.Sprintf(" (%s)", elapsed.Round(time.Second))
+	}
+	if width := Width(p.w); len(line) >= width {
+		line = line[:width-1]
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+	p.shown = true
+}
+
+// Stop ends the display and removes its line. It may be called again.
+func (p *Progress) Stop() {
+	p.mu.Lock()
+	if p.stopped {
+		p.mu.Unlock()
+		return
+	}
+	p.stopped = true
+	p.mu.Unlock()
+	close(p.quit)
+	<-p.ended
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
