@@ -1,0 +1,50 @@
+package lock
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/lockform/lockform/zkfs"
+)
+
+// OuterVariable is the environment variable that tells a process which locks
+// are held around it.
+const OuterVariable = "LOCKFORM_HELD"
+
+// An Outer is a hold of a process around this one. It orders ranks and lets a
+// reentrant lock be taken again; it proves nothing to anyone else.
+type Outer struct {
+	Path    zkfs.Path `json:"path"`
+	Rank    *int      `json:"rank,omitempty"`
+	Mode    string    `json:"mode"`
+	Owner   string    `json:"owner"`
+	Node    zkfs.Path `json:"node"`
+	Token   int64     `json:"token"`
+	Session int64     `json:"session"`
+}
+
+// ParseOuter reads the value of OuterVariable; empty means none.
+func ParseOuter(s string) ([]Outer, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var all []Outer
+	if err := json.Unmarshal([]byte(s), &all); err != nil {
+		return nil, fmt.Errorf("%s is not a list of holds: %w", OuterVariable, err)
+	}
+	return all, nil
+}
+
+// FormatOuter returns the value of OuterVariable for a process that runs under
+// outer and held.
+func FormatOuter(outer []Outer, held []*Held) string {
+	all := append([]Outer{}, outer...)
+	for _, h := range held {
+		all = append(all, h.outer())
+	}
+	data, err := json.Marshal(all)
+	if err != nil {
+		return "[]" // strings and numbers always have a JSON form
+	}
+	return string(data)
+}
