@@ -14,7 +14,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	rest := s
 	if i := strings.IndexByte(s, 'd'); i >= 0 {
 		n, err := strconv.ParseFloat(s[:i], 64)
-		if err != nil || n < 0 || n > 106751 {
+		if err != nil || !(n >= 0 && n < 106751) { // written so that NaN is refused
 			return 0, badDuration(s)
 		}
 		days, rest = time.Duration(n*24*float64(time.Hour)), s[i+1:]

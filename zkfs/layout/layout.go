@@ -30,7 +30,11 @@ type Layout struct {
 	Ensembles  []Ensemble
 	Namespaces []Namespace // sorted by ensemble, then path
 	Locks      []Lock      // likewise
-	Digest     string      // of the configuration and the values of its variables: "sha256:…"
+	Moved      []Moved     // in the order in which they apply
+	Removed    []Removed
+	Imports    []Import
+	MovedFrom  zkfs.Path // the ledger that this layout takes over; "" for none
+	Digest     string    // of the configuration and the values of its variables: "sha256:…"
 	Pos        Pos
 }
 

@@ -162,6 +162,7 @@ func ParseRecord(data []byte) (Record, error) {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return Record{}, fmt.Errorf("%w: %v", ErrBadRecord, err)
 	}
+	inner, _ := object(fields["policy"])
 	r := Record{
 		Layout: j.Layout, Address: j.Address, Kind: j.Kind, Protected: j.Protected,
 		Spec: j.Spec, Aversion: j.Aversion,
@@ -176,7 +177,6 @@ func ParseRecord(data []byte) (Record, error) {
 			return Record{}, fmt.Errorf("%w: policy.%v", ErrBadRecord, err)
 		}
 		r.Policy = &p
-		inner, _ := object(fields["policy"])
 		r.policyExtra = unknown(inner, "mode", "recipe", "permits", "prefix", "wait_timeout", "max_hold",
 			"max_waiters", "session_timeout", "tick_time", "heartbeat", "on_lost", "kill_timeout",
 			"reentrant", "revocable", "rank", "contender_acl")

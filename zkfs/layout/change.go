@@ -1,0 +1,45 @@
+package layout
+
+import "github.com/lockform/lockform/zkfs"
+
+// A Moved says that what was recorded under one address now has another. Only
+// the record changes: ZooKeeper has no rename.
+type Moved struct {
+	From, To Address // without a key: all instances; a namespace includes what is inside
+	Pos      Pos
+}
+
+// Apply returns the address that a has after the move, and false when the move
+// does not concern it.
+func (m Moved) Apply(a Address) (Address, bool) {
+	if !m.From.Covers(a) {
+		return a, false
+	}
+	from, to, steps := m.From.Steps(), m.To.Steps(), a.Steps()
+	var moved Address
+	for i, s := range to {
+		if i == len(to)-1 && s.Key == nil {
+			s.Key = steps[len(from)-1].Key
+		}
+		moved = moved.Child(s)
+	}
+	for _, s := range steps[len(from):] {
+		moved = moved.Child(s)
+	}
+	return moved, true
+}
+
+// A Removed says what becomes of znodes that are no longer declared.
+type Removed struct {
+	From    Address
+	Destroy bool // false: disown them and leave them in the tree
+	Pos     Pos
+}
+
+// An Import adopts one existing znode under an address.
+type Import struct {
+	To       Address
+	Path     zkfs.Path
+	Ensemble string // "" for the only one
+	Pos      Pos
+}
