@@ -1,6 +1,8 @@
 package layout
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -59,6 +61,30 @@ type Ensemble struct {
 	Auth           []Credential
 	TLS            *TLS // nil for plain connections
 	Pos            Pos
+
+	// Identities are those that a session of this ensemble is known to have
+	// without asking a server: of Auth and of the client's certificate.
+	Identities []zkfs.Identity
+}
+
+// Fingerprint returns a digest of everything but the secrets, so that a plan
+// can tell that the ensemble it was made for is declared otherwise now. A
+// password that was changed does not change it.
+func (e Ensemble) Fingerprint() string {
+	var users []string
+	for _, c := range e.Auth {
+		users = append(users, c.Username)
+	}
+	data, _ := marshal(struct {
+		Name                   string
+		Servers                []string
+		Chroot                 zkfs.Path
+		Session, Connect, Tick time.Duration
+		Users                  []string
+		TLS                    *TLS
+	}{e.Name, e.Servers, e.Chroot, e.SessionTimeout, e.ConnectTimeout, e.TickTime, users, e.TLS})
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // A Credential authenticates by the scheme digest.
