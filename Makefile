@@ -4,8 +4,6 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X github.com/lockform/lockform/zkfs.version=$(VERSION)
 # Debian's packages for the tests: a real ZooKeeper with its Java, a C compiler
 # for the race detector, and the clients of others that tests take locks beside.
 DEPS := zookeeper default-jre-headless gcc libc6-dev python3-kazoo
@@ -17,7 +15,7 @@ help: ## this list
 
 .PHONY: build
 build: ## both binaries, static, into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/lockform ./cmd/lockform-agent
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/lockform ./cmd/lockform-agent
 
 .PHONY: demo
 demo: build ## plan, apply and two agents that contend, on the embedded server; needs Go alone
