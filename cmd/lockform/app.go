@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
+	"github.com/lockform/lockform/plan"
 )
 
 // app is one run of the program: its streams, its global flags and what ends
@@ -19,6 +20,10 @@ type app struct {
 	soft, hard context.Context // see interrupts
 	log        hclog.Logger
 	completing bool // the shell asks for completions; nothing is to be done
+
+	mute    bool           // -json: no text for people
+	streams []*plan.Stream // -json and -json-into
+	told    bool           // what went wrong has been said
 
 	chdir    string
 	noColor  bool
@@ -65,6 +70,7 @@ tree of a ZooKeeper ensemble, shows the difference and applies it.`,
 // commands returns the subcommands in the order in which help lists them.
 func (a *app) commands() []*cli.Command {
 	return []*cli.Command{
+		a.validate(), a.format(), a.plan(), a.apply(), a.destroy(), a.show(), a.locks(),
 		a.version(), help(),
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
+	"github.com/lockform/lockform/plan"
+	"github.com/lockform/lockform/zkfs/layout"
 )
 
 // The exit codes, which are part of the contract with scripts.
@@ -29,11 +31,12 @@ var (
 )
 
 // A fault is a failure in the words of the house: what happened, where, what
-// to do. The exit code comes from Err.
+// to do. The exit code comes from err.
 type fault struct {
-	summary string // without a period
-	detail  string // lines, may be empty
-	err     error  // may be nil
+	summary string     // without a period
+	where   layout.Pos // zero when no line of the configuration is concerned
+	detail  string     // lines, may be empty
+	err     error      // may be nil
 }
 
 func (f *fault) Error() string {
@@ -53,52 +56,86 @@ func exitCode(err error) int {
 		return codeChanges
 	case errors.Is(err, errUnformatted):
 		return codeFormat
+	case errors.Is(err, plan.ErrUnknown):
+		return codeUnknown
+	case errors.Is(err, plan.ErrPartial):
+		return codePartial
+	case errors.Is(err, plan.ErrStale):
+		return codeStale
+	case errors.Is(err, plan.ErrBlocked):
+		return codeBlocked
 	}
 	return codeError
 }
 
-// report shows a failure on standard error and returns the exit code.
-func (a *app) report(err error) int {
-	code := exitCode(err)
-	if err == nil || errors.Is(err, errChanges) || errors.Is(err, errUnformatted) || errors.Is(err, errReported) {
-		return code
+// silent reports whether nothing is left to be said about err.
+func silent(err error) bool {
+	return err == nil || errors.Is(err, errChanges) || errors.Is(err, errUnformatted) || errors.Is(err, errReported)
+}
+
+// problems returns what to say about err.
+func problems(err error) []plan.Problem {
+	if silent(err) {
+		return nil
 	}
 	var use *usageError
 	var f *fault
-	var summary, detail string
+	var planned *plan.Error
 	switch {
 	case errors.As(err, &use):
 		command := use.command
 		if command == "" {
 			command = "lockform"
 		}
-		summary, detail = use.message, fmt.Sprintf("Run %q for how to use it.", command+" -help")
+		return []plan.Problem{{Summary: capital(use.message), Detail: fmt.Sprintf("Run %q for how to use it.", command+" -help")}}
+	case errors.As(err, &planned):
 	case errors.As(err, &f):
-		summary, detail = f.summary, f.detail
-	case errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) && a.soft.Err() != nil:
-		summary = "interrupted; nothing was written"
-	default:
-		summary = err.Error()
+		return []plan.Problem{{Summary: capital(f.summary), Detail: f.detail, Pos: f.where}}
+	case errors.Is(err, errInterrupted):
+		return []plan.Problem{{Summary: "Interrupted", Detail: "Nothing was written."}}
 	}
-	a.showError(summary, detail)
-	return code
+	if planned != nil && len(planned.Problems) > 0 {
+		return planned.Problems
+	}
+	return []plan.Problem{{Summary: capital(err.Error()), Detail: advice(err)}}
 }
 
-// showError writes an error as diagnostics are written.
-func (a *app) showError(summary, detail string) {
-	color := a.ErrColor()
-	fmt.Fprintf(a.Err, "%s%s\n", term.Paint(color, "Error: ", term.Bold, term.Red), term.Paint(color, capital(summary), term.Bold))
-	if detail != "" {
-		fmt.Fprintln(a.Err, strings.TrimRight(detail, "\n"))
+// report shows a failure and returns the exit code.
+func (a *app) report(err error) int {
+	a.failed(err)
+	return exitCode(err)
+}
+
+// failed says once what a command failed with: on standard error, and in the
+// streams of a command that has them.
+func (a *app) failed(err error) {
+	if a.told || silent(err) {
+		return
+	}
+	a.told = true
+	if a.soft.Err() != nil && errors.Is(err, context.Canceled) && exitCode(err) == codeError {
+		err = errInterrupted
+	}
+	all := problems(err)
+	for _, s := range a.streams {
+		if errors.As(err, new(*plan.ApplyError)) {
+			s.Failed(err)
+			continue
+		}
+		for _, p := range all {
+			s.Diagnostic(p)
+		}
+	}
+	if !a.mute {
+		a.tell(all...)
 	}
 }
 
-// warn writes a warning as diagnostics are written.
-func (a *app) warn(summary, detail string) {
-	color := a.ErrColor()
-	fmt.Fprintf(a.Err, "%s%s\n", term.Paint(color, "Warning: ", term.Bold, term.Yellow), term.Paint(color, capital(summary), term.Bold))
-	if detail != "" {
-		fmt.Fprintln(a.Err, strings.TrimRight(detail, "\n"))
+// tell writes problems to standard error.
+func (a *app) tell(all ...plan.Problem) {
+	for _, p := range all {
+		// Standard error is the last resort; where it is closed nobody reads.
+		_ = p.WriteText(a.Err, plan.TextOptions{Color: a.ErrColor(), Width: term.Width(a.Err)})
 	}
 }
 

@@ -23,7 +23,7 @@ func help() *cli.Command {
 					for _, c := range about.Commands {
 						names = append(names, c.Name)
 					}
-					return usage(cmd.Root(), "there is no command %q%s", name, didYouMean("", name, names))
+					return usageOf(cmd.Root(), "there is no command %q%s", name, didYouMean("", name, names))
 				}
 				about = sub
 			}

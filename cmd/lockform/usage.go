@@ -19,8 +19,8 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.message }
 
-// usage returns a usageError of cmd.
-func usage(cmd *cli.Command, format string, args ...any) error {
+// usageOf returns a usageError of cmd.
+func usageOf(cmd *cli.Command, format string, args ...any) error {
 	return &usageError{command: cmd.FullName(), message: fmt.Sprintf(format, args...)}
 }
 
@@ -30,20 +30,20 @@ func onUsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error 
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
 		if cmd.Root() != cmd && slices.ContainsFunc(cmd.Root().Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) {
-			return usage(cmd, "-%s goes before the command: lockform -%s=… %s", name, name, cmd.Name)
+			return usageOf(cmd, "-%s goes before the command: lockform -%s=… %s", name, name, cmd.Name)
 		}
-		return usage(cmd, "there is no flag -%s%s", name, didYouMean("-", name, flagNames(cmd)))
+		return usageOf(cmd, "there is no flag -%s%s", name, didYouMean("-", name, flagNames(cmd)))
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: "); ok {
-		return usage(cmd, "the flag -%s needs a value", strings.TrimLeft(name, "-"))
+		return usageOf(cmd, "the flag -%s needs a value", strings.TrimLeft(name, "-"))
 	}
 	if rest, ok := strings.CutPrefix(text, "invalid value "); ok {
 		if value, rest, ok := strings.Cut(rest, " for flag -"); ok {
 			name, why, _ := strings.Cut(rest, ": ")
-			return usage(cmd, "%s is not a value for -%s: %s", value, name, reason(why))
+			return usageOf(cmd, "%s is not a value for -%s: %s", value, name, reason(why))
 		}
 	}
-	return usage(cmd, "%s", text)
+	return usageOf(cmd, "%s", text)
 }
 
 // reason rewords what strconv and time say about a value.
@@ -65,14 +65,14 @@ func unknownCommand(_ context.Context, cmd *cli.Command) error {
 		if cmd.Root() == cmd {
 			return nil
 		}
-		return usage(cmd, "a subcommand is missing")
+		return usageOf(cmd, "a subcommand is missing")
 	}
 	name := cmd.Args().First()
 	var names []string
 	for _, c := range cmd.Commands {
 		names = append(names, c.Name)
 	}
-	return usage(cmd, "there is no command %q%s", name, didYouMean("", name, names))
+	return usageOf(cmd, "there is no command %q%s", name, didYouMean("", name, names))
 }
 
 // noArgs refuses arguments.
@@ -81,7 +81,7 @@ func noArgs(cmd *cli.Command) error { return atMost(cmd, 0) }
 // atMost refuses more than n arguments.
 func atMost(cmd *cli.Command, n int) error {
 	if cmd.Args().Len() > n {
-		return usage(cmd, "unexpected argument %q", cmd.Args().Get(n))
+		return usageOf(cmd, "unexpected argument %q", cmd.Args().Get(n))
 	}
 	return nil
 }

@@ -82,11 +82,23 @@ func (p *Progress) draw() {
 	default:
 		line += fmt.Sprintf(" (%s)", elapsed.Round(time.Second))
 	}
-	if width := Width(p.w); len(line) >= width {
+	if width := Width(p.w); width > 0 && len(line) >= width {
 		line = line[:width-1]
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 	p.shown = true
+}
+
+// Print writes a line to w, which may be the same terminal, out of the way of
+// what is shown.
+func (p *Progress) Print(w io.Writer, line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+	fmt.Fprintln(w, line)
 }
 
 // Stop ends the display and removes its line. It may be called again.

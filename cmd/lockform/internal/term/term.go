@@ -37,19 +37,16 @@ func (s *Streams) OutColor() bool { return s.OutTerminal && !s.NoColor }
 // ErrColor reports whether to colour what goes to Err.
 func (s *Streams) ErrColor() bool { return s.ErrTerminal && !s.NoColor }
 
-// DefaultWidth is the width of what is no terminal, in characters.
-const DefaultWidth = 100
-
-// Width returns the width of the terminal behind w in characters, and
-// DefaultWidth when there is none. It is never less than 40.
+// Width returns the width of the terminal behind w in characters, at least 40,
+// and 0 when there is no terminal: what goes to a file is not wrapped.
 func Width(w io.Writer) int {
 	f, ok := w.(*os.File)
-	if !ok {
-		return DefaultWidth
+	if !ok || !isatty.IsTerminal(f.Fd()) {
+		return 0
 	}
 	n, _, err := term.GetSize(int(f.Fd()))
 	if err != nil || n == 0 {
-		return DefaultWidth
+		return 80
 	}
 	return max(n, 40)
 }

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/lockform/internal/term"
+	"github.com/lockform/lockform/cmd/lockform/internal/who"
+	"github.com/lockform/lockform/plan"
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// carryOut applies a plan: the apply locks of all ensembles first, in the order
+// of their names, then the plan. What it leaves behind in time is given up.
+func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links []*link, ensembles []layout.Ensemble) error {
+	o := plan.ApplyOptions{
+		User: who.User(), Host: who.Host(), Commit: who.Commit(ctx, "."), Version: release,
+		Abandon: f.options.Abandon,
+	}
+	progress := a.Progress("Preparing")
+	defer progress.Stop()
+	var sides []plan.Side
+	for _, l := range links {
+		side, release, err := a.lockLedger(ctx, f, p, l)
+		if err != nil {
+			return err
+		}
+		defer release()
+		sides = append(sides, side)
+	}
+	o.Observe = func(e plan.Event) {
+		for _, s := range a.streams {
+			s.Observe(e)
+		}
+		a.observe(progress, len(links) > 1, e)
+	}
+	err := plan.Apply(ctx, p, sides, o)
+	progress.Stop()
+	if err != nil {
+		return err
+	}
+	if !a.mute {
+		fmt.Fprintf(a.Out, "\n%s %s\n", term.Paint(a.OutColor(), a.doneWord(p), term.Bold, term.Green), counts(p.Summary()))
+	}
+	return nil
+}
+
+func (a *app) doneWord(p *plan.Plan) string {
+	if p.Mode == plan.Destroy {
+		return "Destroy complete!"
+	}
+	return "Apply complete!"
+}
+
+// counts returns the numbers of a summary that say something.
+func counts(s plan.Summary) string {
+	var parts []string
+	for _, c := range []struct {
+		n    int
+		what string
+	}{
+		{s.Create, "created"}, {s.Adopt, "adopted"}, {s.Update, "updated"},
+		{s.Move, "moved"}, {s.Disown, "disowned"}, {s.Delete, "deleted"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	if len(parts) == 0 {
+		return "Nothing had to be changed."
+	}
+	return strings.Join(parts, ", ") + "."
+}
+
+// observe tells of an apply's progress.
+func (a *app) observe(progress *term.Progress, several bool, e plan.Event) {
+	prefix := ""
+	if several {
+		prefix = e.Ensemble + ": "
+	}
+	line := ""
+	switch e.Kind {
+	case plan.EventBatch:
+		progress.Set(prefix+"Writing batches", e.Batch-1, e.Batches)
+	case plan.EventCommitted:
+		line = fmt.Sprintf("%sBatch %d of %d is committed: %d znodes", prefix, e.Batch, e.Batches, len(e.Steps))
+		if len(e.Steps) == 1 {
+			line = fmt.Sprintf("%sBatch %d of %d is committed: 1 znode", prefix, e.Batch, e.Batches)
+		}
+		progress.Set(prefix+"Writing batches", e.Batch, e.Batches)
+	case plan.EventACL:
+		progress.Set(prefix+"Setting ACLs", e.ACL-1, e.ACLs)
+	case plan.EventACLSet:
+		path := zkfs.Path("")
+		if len(e.Steps) > 0 {
+			path = e.Steps[0].Path
+		}
+		line = fmt.Sprintf("%sACL %d of %d is set: %s", prefix, e.ACL, e.ACLs, path)
+	}
+	if line != "" && !a.mute {
+		progress.Print(a.Out, line)
+	}
+}
+
+// lockLedger makes the ledger of one ensemble ready and takes its apply lock.
+// The function gives the lock up.
+func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *link) (plan.Side, func(), error) {
+	path, err := plan.Prepare(ctx, l, p, l.name())
+	if err != nil {
+		return plan.Side{}, nil, err
+	}
+	client, err := lock.Open(ctx, lock.Config{Session: l.Session, Logger: a.log.Named("lock")})
+	if err != nil {
+		return plan.Side{}, nil, fmt.Errorf("the apply lock %s: %w", path, err)
+	}
+	finish := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+	}
+	policy := layout.DefaultPolicy()
+	policy.SessionTimeout, policy.TickTime = l.ensemble.SessionTimeout, l.ensemble.TickTime
+	policy.KillTimeout = time.Second
+	held, err := client.Acquire(ctx, path, lock.Options{
+		Wait: &f.lockTimeout, Policy: &policy,
+		Owner: fmt.Sprintf("apply by %s@%s:%d", who.User(), who.Host(), os.Getpid()),
+		OnQueued: func(q lock.Queued) {
+			if !a.mute && f.lockTimeout > 0 {
+				fmt.Fprintf(a.Err, "Waiting up to %s for the apply lock, which %s holds.\n", f.lockTimeout, contender(q.Behind))
+			}
+		},
+	})
+	if err != nil {
+		err = a.notLocked(ctx, client, p, path, err)
+		ctx, cancel := finish(ctx)
+		defer cancel()
+		return plan.Side{}, nil, errors.Join(err, client.Close(ctx))
+	}
+	release := func() {
+		ctx, cancel := finish(ctx)
+		defer cancel()
+		if err := errors.Join(held.Release(ctx), client.Close(ctx)); err != nil {
+			a.log.Warn("give up the apply lock", "path", path, "error", err)
+		}
+	}
+	return plan.Side{Ensemble: l.name(), Target: l, Lock: held}, release, nil
+}
+
+// notLocked says why an apply lock could not be had, and who has it.
+func (a *app) notLocked(ctx context.Context, client *lock.Client, p *plan.Plan, path zkfs.Path, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if !errors.Is(err, lock.ErrNotAcquired) {
+		return fmt.Errorf("the apply lock: %w", err)
+	}
+	holder, id := "Another apply", "ID"
+	if q, err := client.Queue(ctx, path); err == nil && len(q.Contenders) > 0 {
+		holder, id = contender(q.Contenders[0]), q.Contenders[0].ID
+		if id == "" {
+			id = q.Contenders[0].Name
+		}
+	}
+	return &plan.Error{Kind: plan.ErrBlocked, Err: err, Problems: []plan.Problem{{
+		Summary: fmt.Sprintf("The layout %q is being applied by someone else", p.Layout),
+		Detail: fmt.Sprintf("%s holds the apply lock %s. Nothing was written.\n"+
+			"Wait for it with -lock-timeout=5m, or, if it is stuck for good, run \"lockform force-unlock %s\".", capital(holder), path, id),
+		Path: path,
+	}}}
+}
+
+// contender says who a contender is, for a sentence.
+func contender(c lock.Contender) string {
+	name := c.Owner
+	if name == "" {
+		name = c.Name
+	}
+	if name == "" {
+		return "another client"
+	}
+	if !c.Since.IsZero() {
+		name += " (since " + c.Since.UTC().Format(time.RFC3339) + ")"
+	}
+	return name
+}

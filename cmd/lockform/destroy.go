@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/lockform/lockform/plan"
+)
+
+func (a *app) destroy() *cli.Command {
+	var f applyFlags
+	return &cli.Command{
+		Name: "destroy", Usage: "delete everything that the layout owns",
+		Description: `Plans to delete every znode that the layout owns, shows the plan, asks for
+approval and carries it out. Locks in use and protected znodes are refused. The
+ledger and its history stay.
+
+Examples:
+  lockform destroy
+  lockform destroy -auto-approve`,
+		Flags: f.applying(),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := noArgs(cmd); err != nil {
+				return err
+			}
+			if f.json && !f.approved {
+				return usageOf(cmd, "-json needs -auto-approve, since it cannot ask")
+			}
+			f.options.Mode = plan.Destroy
+			return a.streaming(f.streamFlags, func() error { return a.planAndApply(ctx, &f) })
+		},
+	}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/lockform/lockform/cmd/lockform/internal/term"
+	"github.com/lockform/lockform/hcl"
+	"github.com/lockform/lockform/plan"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// layoutFlags are those of every command that loads the layout.
+type layoutFlags struct {
+	vars     []hcl.Assignment // -var and -var-file in the order given
+	input    bool
+	override []hcl.Override // -servers and -ensemble in the order given
+	quiet    bool           // warnings are not shown
+}
+
+// loading returns the flags of a command that loads the layout.
+func (f *layoutFlags) loading() []cli.Flag {
+	f.input = true
+	return []cli.Flag{
+		funcFlag("var", "NAME=VALUE", "set a variable; may be repeated", func(s string) error {
+			v, err := hcl.ParseVar(s)
+			if err != nil {
+				// The framework's words would repeat the value, which may be a secret.
+				return errVar
+			}
+			f.vars = append(f.vars, v)
+			return nil
+		}),
+		funcFlag("var-file", "FILE", "set variables from a file; may be repeated", func(s string) error {
+			f.vars = append(f.vars, hcl.Assignment{File: s})
+			return nil
+		}),
+		boolFlag("input", "ask for missing variables on a terminal (default true)", &f.input),
+	}
+}
+
+// errVar stands for a -var that is no assignment.
+var errVar = errors.New("-var needs NAME=VALUE, such as -var env=prod")
+
+// connecting returns the flags of a command that also connects.
+func (f *layoutFlags) connecting() []cli.Flag {
+	return append(f.loading(),
+		funcFlag("servers", "CONNECT", "servers of the only ensemble: host:port,host:port/chroot", func(s string) error {
+			f.override = append(f.override, hcl.Override{Servers: s})
+			return nil
+		}),
+		funcFlag("ensemble", "NAME=CONNECT", "servers of the ensemble NAME; may be repeated", func(s string) error {
+			o, err := hcl.ParseOverride(s)
+			if err == nil {
+				f.override = append(f.override, o)
+			}
+			return err
+		}))
+}
+
+// options returns how to load the layout of the working directory.
+func (a *app) options(ctx context.Context, f *layoutFlags) hcl.Options {
+	o := hcl.Options{Vars: f.vars, Environ: os.Environ(), Ensembles: f.override, Version: release}
+	if f.input && a.InTerminal && a.OutTerminal {
+		o.Ask = func(name, description string, sensitive bool) (string, error) {
+			return a.askVariable(ctx, name, description, sensitive)
+		}
+	}
+	return o
+}
+
+// load reads the layout of the working directory and shows what is wrong with
+// it. The error is errReported when that has been said.
+func (a *app) load(ctx context.Context, f *layoutFlags) (*layout.Layout, error) {
+	l, diags := hcl.Load(".", a.options(ctx, f))
+	if err := a.diagnose(ctx, diags, f.quiet); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// diagnose shows diagnostics, and returns errReported when one is an error.
+// With quiet set warnings alone are not shown.
+func (a *app) diagnose(ctx context.Context, diags hcl.Diagnostics, quiet bool) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	for _, s := range a.streams {
+		for i := range diags {
+			s.Diagnostic(problem(diags[i]))
+		}
+	}
+	if !a.mute && (diags.HasErrors() || !quiet) {
+		if err := diags.WriteText(a.Err, term.Width(a.Err), a.ErrColor()); err != nil {
+			return err
+		}
+	}
+	if diags.HasErrors() {
+		return errReported
+	}
+	return nil
+}
+
+// problem returns a diagnostic of the language as one of the planner's, for a
+// stream that has both.
+func problem(d hcl.Diagnostic) plan.Problem {
+	p := plan.Problem{Warning: d.Severity == hcl.Warning, Summary: d.Summary, Detail: d.Detail}
+	if d.Range != nil {
+		p.Pos = layout.Pos{File: d.Range.Filename, Line: d.Range.Start.Line, Column: d.Range.Start.Column}
+	}
+	return p
+}
+
+// askVariable asks for the value of a variable, as Terraform does.
+func (a *app) askVariable(ctx context.Context, name, description string, sensitive bool) (string, error) {
+	fmt.Fprintf(a.Out, "%s\n", term.Paint(a.OutColor(), "var."+name, term.Bold))
+	if description != "" {
+		fmt.Fprintf(a.Out, "  %s\n", strings.ReplaceAll(description, "\n", "\n  "))
+	}
+	answer, err := a.Ask(ctx, "\n  "+term.Paint(a.OutColor(), "Enter a value: ", term.Bold), sensitive)
+	fmt.Fprintln(a.Out)
+	return answer, err
+}
