@@ -1,0 +1,222 @@
+// Package examples holds no code: its tests run every example as its text says.
+package examples
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+	"github.com/lockform/lockform/zkfs/zkdev/zktest"
+)
+
+// bin is a directory with both binaries, built from this checkout.
+var bin string
+
+type withBinaries struct{ m *testing.M }
+
+// Run builds the binaries before the tests.
+func (w withBinaries) Run() int {
+	dir, err := os.MkdirTemp("", "lockform-bin-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = dir
+	build := exec.Command("go", "build", "-o", dir, "../cmd/lockform", "../cmd/lockform-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the binaries: %v\n%s", err, out)
+		return 1
+	}
+	return w.m.Run()
+}
+
+func TestMain(m *testing.M) { os.Exit(zktest.Runner{M: withBinaries{m}}.Run()) }
+
+// A layout is one directory that can be applied, with the arguments and the
+// environment that its text asks for.
+type example struct {
+	dir   string
+	args  []string
+	env   []string
+	locks int // that it declares
+}
+
+var layouts = []example{
+	{dir: "quickstart", locks: 2},
+	{dir: "recipes", env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 8},
+	{dir: "teams", args: []string{"-var-file=stage.vars.hcl"}, env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 141},
+	{dir: "teams", args: []string{"-var-file=prod.vars.hcl", "-var=env=stage"}, env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 189},
+	{dir: "ci/locks", env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 2},
+	{dir: "ensemble", env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 1},
+}
+
+// TestLayouts validates, plans and applies each layout, plans it again, and
+// takes it away.
+func TestLayouts(t *testing.T) {
+	for _, l := range layouts {
+		t.Run(l.dir+strings.Join(l.args, " "), func(t *testing.T) {
+			zktest.Each(t, func(t *testing.T, e *zktest.Env) {
+				dir := copyTree(t, l.dir)
+				servers := "-servers=" + e.Servers
+				lockform := func(want int, args ...string) string {
+					t.Helper()
+					return run(t, dir, l.env, want, "lockform", args...)
+				}
+				with := func(args ...string) []string { return append(args, l.args...) }
+
+				lockform(0, "fmt", "-check", "-diff", ".")
+				lockform(0, with("validate")...)
+				lockform(2, with("plan", "-detailed-exitcode", servers)...)
+				lockform(0, with("apply", "-auto-approve", servers)...)
+				if got := countLocks(t, e); got != l.locks {
+					t.Errorf("it made %d locks, want %d", got, l.locks)
+				}
+				lockform(0, with("plan", "-detailed-exitcode", servers)...)
+				lockform(0, with("destroy", "-auto-approve", "-purge", servers)...)
+				if tree := e.Tree(t); len(tree) != 0 {
+					t.Errorf("destroy -purge left %v", tree)
+				}
+			})
+		})
+	}
+}
+
+func countLocks(t *testing.T, e *zktest.Env) int {
+	n := 0
+	for p, data := range e.Tree(t) {
+		r, err := layout.ParseRecord([]byte(data))
+		if err == nil && r.Kind == layout.KindLock && p.Base() != "apply" {
+			n++
+		}
+	}
+	return n
+}
+
+// TestWorkflows runs the steps of the CI workflows in their order, as a runner
+// does: a pull request that is merged, and one that changes nothing.
+func TestWorkflows(t *testing.T) {
+	zktest.Each(t, func(t *testing.T, e *zktest.Env) {
+		dir := copyTree(t, "ci")
+		env := []string{
+			"LOCKFORM_VAR_planner_password=pw", "NO_COLOR=1",
+			`LOCKFORM_VAR_servers=["` + e.Addr + `"]`,
+		}
+		// The runner's ensemble is the test's: its chroot comes with the layout.
+		chroot(t, filepath.Join(dir, "locks/layout.hcl"), e.Chroot)
+		steps := append(runSteps(t, filepath.Join(dir, ".github/workflows/plan.yml")),
+			runSteps(t, filepath.Join(dir, ".github/workflows/apply.yml"))...)
+		if len(steps) != 5 {
+			t.Fatalf("the workflows have %d steps that run something: %q", len(steps), steps)
+		}
+		for range 2 {
+			for _, step := range steps {
+				run(t, dir, env, 0, "bash", "-e", "-c", step)
+			}
+			if got := countLocks(t, e); got != 2 {
+				t.Errorf("there are %d locks, want 2", got)
+			}
+		}
+	})
+}
+
+func runSteps(t *testing.T, file string) []string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var workflow struct {
+		Jobs yaml.Node `yaml:"jobs"`
+	}
+	if err := yaml.Unmarshal(data, &workflow); err != nil {
+		t.Fatal(err)
+	}
+	var steps []string
+	for i := 1; i < len(workflow.Jobs.Content); i += 2 { // the jobs in their order
+		var job struct {
+			Steps []struct {
+				Run string `yaml:"run"`
+			} `yaml:"steps"`
+		}
+		if err := workflow.Jobs.Content[i].Decode(&job); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range job.Steps {
+			if s.Run != "" {
+				steps = append(steps, s.Run)
+			}
+		}
+	}
+	return steps
+}
+
+func chroot(t *testing.T, file string, path zkfs.Path) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const at = "  servers = var.servers\n"
+	if !strings.Contains(string(data), at) {
+		t.Fatalf("%s has no line %q", file, at)
+	}
+	changed := strings.Replace(string(data), at, at+"  chroot  = \""+path.String()+"\"\n", 1)
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDemo runs what "make demo" runs.
+func TestDemo(t *testing.T) {
+	out := run(t, ".", nil, 0, "quickstart/demo.sh", bin)
+	for _, want := range []string{"No changes", "[first] holds", "[second] holds", `"2m0s" → "5m0s"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("its output lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// run runs a command and returns its output, and fails the test when its exit
+// code is not the one wanted or when it takes longer than a minute.
+func run(t *testing.T, dir string, env []string, want int, name string, args ...string) string {
+	t.Helper()
+	if name == "lockform" {
+		name = filepath.Join(bin, name)
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH")), env...)
+	cmd.WaitDelay = time.Second
+	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		t.Fatalf("%s %q: got exit code %d, want %d; it printed:\n%s", filepath.Base(name), args, got, want, out)
+	}
+	return string(out)
+}
+
+// copyTree copies an example to a directory of the test's, which it may change.
+func copyTree(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
