@@ -1,0 +1,360 @@
+package zkdev
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/internal/jute"
+)
+
+const (
+	// sessionless is how long a connection may take for its TLS handshake and
+	// its first packet (NIOServerCnxnFactory's sessionlessCnxnTimeout).
+	sessionless = 10 * time.Second
+	// While so many bytes wait for a client, no further request of it is
+	// read: who does not read its replies gets no more of them.
+	softBacklog = 1 << 20
+	// Events come without being asked for. A client for which so many bytes
+	// wait is dropped.
+	hardBacklog = 64 << 20
+)
+
+// A conn is one connection. One goroutine reads and carries out its requests,
+// another writes what is queued for it.
+type conn struct {
+	s   *Server
+	tcp net.Conn // closed to end everything
+	nc  net.Conn // tcp, or TLS on it
+	old bool     // its connect request had no byte for read-only
+
+	// Guarded by Server.mu.
+	session     *session // nil before the connect request
+	ids         []zkfs.Identity
+	watching    map[*watchTable]map[string]struct{}
+	established time.Time
+	stats       connStats
+
+	mu     sync.Mutex
+	wake   *sync.Cond
+	out    []chunk // to be written, in order
+	queued int     // bytes in out
+	frozen bool
+	last   bool // the connection ends when out is empty
+	gone   bool
+}
+
+// A chunk is a run of packets. While one is held, it and all behind it wait.
+type chunk struct {
+	data []byte
+	held *bool // nil for most
+}
+
+func (k chunk) waits() bool { return k.held != nil && *k.held }
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{s: s, tcp: nc, nc: nc}
+	c.wake = sync.NewCond(&c.mu)
+	if s.cfg.TLS != nil {
+		c.nc = tls.Server(nc, s.cfg.TLS)
+	}
+	c.ids = []zkfs.Identity{c.address()}
+	return c
+}
+
+func (c *conn) remote() string { return c.tcp.RemoteAddr().String() }
+
+// address returns the ip identity, which every connection has.
+func (c *conn) address() zkfs.Identity {
+	host, _, _ := net.SplitHostPort(c.remote())
+	return zkfs.Identity{Scheme: "ip", ID: host}
+}
+
+// certificate returns the x509 identity, if the client showed a certificate
+// and TLS verified it.
+func (c *conn) certificate() (zkfs.Identity, bool) {
+	t, ok := c.nc.(*tls.Conn)
+	if !ok {
+		return zkfs.Identity{}, false
+	}
+	chains := t.ConnectionState().VerifiedChains
+	if len(chains) == 0 {
+		return zkfs.Identity{}, false
+	}
+	return subject(chains[0][0]), true
+}
+
+func (c *conn) addIdentity(id zkfs.Identity) {
+	if !slices.Contains(c.ids, id) {
+		c.ids = append(c.ids, id)
+	}
+}
+
+// read is the connection's reading goroutine.
+func (c *conn) read() {
+	defer c.s.running.Done()
+	err := c.serve()
+	switch {
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+	default:
+		c.s.log.Warn("closing a connection", "client", c.remote(), "reason", err)
+	}
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if err == nil {
+		c.finish() // after what is still queued
+		c.s.detach(c)
+		return
+	}
+	c.s.drop(c)
+}
+
+// serve reads packets until the connection ends. A nil error means that what
+// is queued is still to be sent.
+func (c *conn) serve() error {
+	c.tcp.SetReadDeadline(time.Now().Add(sessionless))
+	if t, ok := c.nc.(*tls.Conn); ok {
+		ctx, cancel := context.WithTimeout(context.Background(), sessionless)
+		defer cancel()
+		if err := t.HandshakeContext(ctx); err != nil {
+			return fmt.Errorf("TLS handshake: %w", err)
+		}
+		if id, ok := c.certificate(); ok {
+			c.s.mu.Lock()
+			c.addIdentity(id)
+			c.s.mu.Unlock()
+		}
+	}
+	in := bufio.NewReaderSize(c.nc, 2048)
+	var first [4]byte
+	if _, err := io.ReadFull(in, first[:]); err != nil {
+		return err
+	}
+	if word := string(first[:]); isWord(word) {
+		c.send([]byte(c.s.word(word, c)))
+		return nil
+	}
+	var buf []byte
+	buf, err := readPacket(in, first, buf)
+	if err != nil {
+		return err
+	}
+	if err := c.s.connect(c, buf); err != nil {
+		return err
+	}
+	c.tcp.SetReadDeadline(time.Time{})
+	for c.ready() {
+		var head [4]byte
+		if _, err := io.ReadFull(in, head[:]); err != nil {
+			return err
+		}
+		if buf, err = readPacket(in, head, buf); err != nil {
+			return err
+		}
+		if !c.ready() { // frozen meanwhile
+			break
+		}
+		if err := c.s.request(c, buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPacket reads a packet whose length is head into buf or a larger buffer.
+// Memory is taken as bytes come in, not as they are announced.
+func readPacket(in *bufio.Reader, head [4]byte, buf []byte) ([]byte, error) {
+	n := int(int32(binary.BigEndian.Uint32(head[:])))
+	if n < 0 || n > maxPacket {
+		return nil, fmt.Errorf("a packet of %d bytes; the limit is %d", n, maxPacket)
+	}
+	const step = 64 << 10
+	if cap(buf) > step && n <= step {
+		buf = nil // do not keep what one large packet needed
+	}
+	buf = buf[:0]
+	for len(buf) < n {
+		part := min(n-len(buf), step)
+		buf = slices.Grow(buf, part)
+		got, err := io.ReadFull(in, buf[len(buf):len(buf)+part])
+		buf = buf[:len(buf)+got]
+		if err != nil {
+			return nil, fmt.Errorf("a packet of %d bytes ends after %d: %w", n, len(buf), io.ErrUnexpectedEOF)
+		}
+	}
+	return buf, nil
+}
+
+// ready waits while the connection is frozen or too much is queued for it. It
+// returns false when the connection has ended.
+func (c *conn) ready() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.gone && !c.last && (c.frozen || c.queued > softBacklog) {
+		c.wake.Wait()
+	}
+	return !c.gone && !c.last
+}
+
+// write is the connection's writing goroutine.
+func (c *conn) write() {
+	defer c.s.running.Done()
+	for {
+		data, ok := c.next()
+		if !ok {
+			break
+		}
+		if _, err := c.nc.Write(data); err != nil {
+			c.kill()
+		}
+	}
+	c.linger()
+	c.kill()
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	delete(c.s.conns, c)
+}
+
+// linger lets the client read what was written last. Closing a socket with
+// input unread, such as the newline after a four-letter word, would reset the
+// connection under it.
+func (c *conn) linger() {
+	if c.dead() {
+		return
+	}
+	if t, ok := c.nc.(*tls.Conn); ok {
+		t.CloseWrite()
+	}
+	if t, ok := c.tcp.(*net.TCPConn); ok {
+		t.CloseWrite()
+		t.SetReadDeadline(time.Now().Add(time.Second))
+		io.CopyN(io.Discard, t, softBacklog)
+	}
+}
+
+// next waits for bytes that may be written and takes all of them.
+func (c *conn) next() ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		switch {
+		case c.gone:
+			return nil, false
+		case !c.frozen && len(c.out) > 0 && !c.out[0].waits():
+			data := c.out[0].data
+			c.out = c.out[1:]
+			c.queued -= len(data)
+			c.wake.Broadcast()
+			return data, true
+		case c.last && len(c.out) == 0:
+			return nil, false
+		}
+		c.wake.Wait()
+	}
+}
+
+// send queues packets; they are copied.
+func (c *conn) send(packets []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone || c.last {
+		return
+	}
+	if k := len(c.out); k > 0 && c.out[k-1].held == nil {
+		c.out[k-1].data = append(c.out[k-1].data, packets...)
+	} else {
+		c.out = append(c.out, chunk{data: slices.Clone(packets)})
+	}
+	c.queued += len(packets)
+	if c.queued > hardBacklog {
+		c.s.log.Warn("dropping a connection: the client does not read", "client", c.remote(), "queued", c.queued)
+		c.end()
+		return
+	}
+	c.wake.Broadcast()
+}
+
+// hold queues a packet that waits, and all that comes after it, until the
+// returned function is called.
+func (c *conn) hold(packet []byte) (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := true
+	c.out = append(c.out, chunk{data: slices.Clone(packet), held: &held})
+	c.queued += len(packet)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		held = false
+		c.wake.Broadcast()
+	}
+}
+
+// event queues a watch event.
+func (c *conn) event(ev eventType, path string) {
+	var w jute.Writer
+	w.Frame(func() {
+		w.Int32(watchXid)
+		w.Int64(-1)
+		w.Int32(0)
+		w.Int32(int32(ev))
+		w.Int32(syncConnected)
+		w.String(path)
+	})
+	c.s.stats.sent++
+	c.stats.sent++
+	c.send(w.Buf)
+}
+
+// finish ends the connection when all that is queued has been written.
+func (c *conn) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = true
+	c.wake.Broadcast()
+}
+
+func (c *conn) dead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone
+}
+
+// kill ends the connection at once.
+func (c *conn) kill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end()
+}
+
+func (c *conn) end() {
+	if !c.gone {
+		c.gone = true
+		c.tcp.Close()
+		c.wake.Broadcast()
+	}
+}
+
+// detach forgets a connection: its watches go, its session stays. Server.mu is
+// held.
+func (s *Server) detach(c *conn) {
+	s.watches.drop(c)
+	if c.session != nil && c.session.conn == c {
+		c.session.conn = nil
+	}
+}
+
+// drop detaches and ends a connection. Server.mu is held.
+func (s *Server) drop(c *conn) {
+	s.detach(c)
+	c.kill()
+}

@@ -1,0 +1,14 @@
+// Package zkdev is an embedded ZooKeeper: one server's wire protocol, in
+// memory, for development and tests. It keeps nothing on disk but a snapshot
+// at a clean stop, knows no quorum, and is not for production.
+//
+// It mirrors ZooKeeper 3.8 as clients see it; where a rule looks odd, its
+// comment names the Java class that has it. Requests of all connections are
+// carried out one after the other under one lock (Server.mu), as the pipeline
+// of a standalone server does. Whatever a request queues for a connection, its
+// reply or watch events, is queued while the lock is held; hence a session
+// sees an event before it can read the newer data.
+//
+// Tests steer it by the methods of faults.go and by a ManualClock. With such a
+// clock and a Seed, the same requests have the same replies, byte for byte.
+package zkdev

@@ -1,0 +1,210 @@
+package zkdev
+
+import (
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/lockform/lockform/zkfs"
+)
+
+// sessionID writes a session's id as ZooKeeper's tools do.
+func sessionID(id int64) string { return "0x" + strconv.FormatUint(uint64(id), 16) }
+
+// An Action is what an injected fault does.
+type Action int
+
+// The faults of single requests.
+const (
+	// DropReply carries the request out and never answers it.
+	DropReply Action = iota + 1
+	// DelayReply carries it out and holds the reply, and all that the
+	// connection gets after it, for Fault.Delay of the server's clock.
+	DelayReply
+	// CloseAfter carries it out and closes the connection instead of
+	// answering: the client cannot know that it happened.
+	CloseAfter
+	// CloseBefore closes the connection instead of carrying it out: the client
+	// cannot know that it did not happen.
+	CloseBefore
+	// Fail answers with Fault.Code instead of carrying it out.
+	Fail
+)
+
+// A Fault says what goes wrong with one request.
+type Fault struct {
+	Action Action
+	// Kind counts only requests of one kind: OpCreate stands for all creates,
+	// OpGetChildren and OpSetWatches for both of theirs. Zero counts all.
+	Kind Op
+	// Session counts only the requests of one session. Zero counts all.
+	Session int64
+	// Path counts only requests for this path, as it was sent. Empty counts all.
+	Path zkfs.Path
+	// Nth is which of the requests counted from now on it strikes. Zero means
+	// the first.
+	Nth int
+	// Times is how many consecutive requests it strikes. Zero means one.
+	Times int
+	Delay time.Duration // of DelayReply
+	Code  Code          // of Fail
+}
+
+// An Injection is a Fault that waits for its request.
+type Injection struct {
+	s     *Server
+	f     Fault
+	seen  int
+	fired chan struct{}
+	once  sync.Once
+}
+
+// Fired is closed when the fault has struck its first request.
+func (i *Injection) Fired() <-chan struct{} { return i.fired }
+
+// Cancel takes the fault back.
+func (i *Injection) Cancel() {
+	i.s.mu.Lock()
+	defer i.s.mu.Unlock()
+	i.s.faults = slices.DeleteFunc(i.s.faults, func(j *Injection) bool { return i == j })
+}
+
+// Inject makes a fault happen. Of several that would strike one request, the
+// one injected first does; the others do not count that request.
+func (s *Server) Inject(f Fault) *Injection {
+	f.Nth, f.Times = max(f.Nth, 1), max(f.Times, 1)
+	i := &Injection{s: s, f: f, fired: make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, i)
+	return i
+}
+
+// fault returns the injection that strikes a request, or nil.
+func (s *Server) fault(c *conn, op Op, path string) *Injection {
+	for _, i := range s.faults {
+		f := i.f
+		if f.Kind != 0 && f.Kind.kind() != op.kind() ||
+			f.Session != 0 && f.Session != c.session.id ||
+			f.Path != "" && string(f.Path) != path {
+			continue
+		}
+		i.seen++
+		if i.seen < f.Nth {
+			continue
+		}
+		if i.seen == f.Nth+f.Times-1 {
+			s.faults = slices.DeleteFunc(s.faults, func(j *Injection) bool { return i == j })
+		}
+		s.log.Debug("injected fault", "request", op, "path", path, "session", sessionID(c.session.id))
+		i.once.Do(func() { close(i.fired) })
+		return i
+	}
+	return nil
+}
+
+// before reports whether the connection was closed in place of the request.
+func (i *Injection) before(c *conn) bool {
+	if i == nil || i.f.Action != CloseBefore {
+		return false
+	}
+	c.s.drop(c)
+	return true
+}
+
+// code returns the error to answer with in place of the request.
+func (i *Injection) code() (Code, bool) {
+	if i == nil || i.f.Action != Fail {
+		return OK, false
+	}
+	return i.f.Code, true
+}
+
+// answer sends the reply, or does with it what the fault says.
+func (i *Injection) answer(c *conn, packet []byte) {
+	switch {
+	case i == nil:
+		c.send(packet)
+	case i.f.Action == DropReply:
+	case i.f.Action == CloseAfter:
+		c.s.drop(c)
+	default:
+		c.s.clock.AfterFunc(i.f.Delay, c.hold(packet))
+	}
+}
+
+// Sessions returns the ids of the live sessions in the order of their creation.
+func (s *Server) Sessions() []int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]int64, 0, len(s.sessions))
+	for id := range s.sessions {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// ExpireSession ends a session as if its time were over. It reports whether
+// there was one.
+func (s *Server) ExpireSession(id int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ss := s.sessions[id]
+	if ss != nil {
+		s.end(ss)
+	}
+	return ss != nil
+}
+
+// CloseConnection closes the connection of a session, which lives on; 0 means
+// all connections. It reports whether there was one.
+func (s *Server) CloseConnection(id int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := false
+	for c := range s.conns {
+		if id == 0 || c.session != nil && c.session.id == id {
+			s.drop(c)
+			found = true
+		}
+	}
+	return found
+}
+
+// Freeze keeps the connection of a session open but mute: nothing more is read
+// from it or written to it, so that the session expires unless the client goes
+// elsewhere. 0 means all connections there are now. The returned function
+// thaws them.
+func (s *Server) Freeze(id int64) (thaw func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var frozen []*conn
+	for c := range s.conns {
+		if id == 0 || c.session != nil && c.session.id == id {
+			c.freeze(true)
+			frozen = append(frozen, c)
+		}
+	}
+	return func() {
+		for _, c := range frozen {
+			c.freeze(false)
+		}
+	}
+}
+
+func (c *conn) freeze(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frozen = on
+	c.wake.Broadcast()
+}
+
+// RefuseConnections makes the server close every new connection at once, until
+// it is called with false. Those that exist stay.
+func (s *Server) RefuseConnections(refuse bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusing = refuse
+}

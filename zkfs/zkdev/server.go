@@ -1,0 +1,223 @@
+package zkdev
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/lockform/lockform/zkfs/internal/jute"
+)
+
+// Config says how a Server is to be. The zero Config serves on a free port of
+// the loopback address, with ZooKeeper's defaults.
+type Config struct {
+	// Listen is the address to serve on, "host:port". Empty means a free port
+	// of 127.0.0.1.
+	Listen string
+	// TLS makes the connections TLS. A certificate that the client shows and
+	// TLS has verified is its x509 identity. Nil means plain connections.
+	TLS *tls.Config
+	// TickTime is the unit of session expiry. Zero means 3s.
+	TickTime time.Duration
+	// MinSessionTimeout and MaxSessionTimeout bound what clients may ask for.
+	// Zero means 2 and 20 ticks.
+	MinSessionTimeout, MaxSessionTimeout time.Duration
+	// ReapInterval is the time between two searches for containers and TTL
+	// nodes to delete. Zero means 60s.
+	ReapInterval time.Duration
+	// SuperDigest, "super:base64(sha1(super:password))", is the digest
+	// identity that passes every ACL. Empty means that there is none.
+	SuperDigest string
+	// Data is the file that Start loads the tree and the sessions from, if it
+	// exists, and Close saves them to. Empty means neither.
+	Data string
+	// Logger gets what an operator wants to know. Nil means silence.
+	Logger hclog.Logger
+	// Clock is the time by which the server lives. Nil means SystemClock.
+	Clock Clock
+	// Seed determines the passwords of sessions. Zero means random ones.
+	Seed int64
+}
+
+func (c Config) withDefaults() Config {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:0"
+	}
+	if c.TickTime <= 0 {
+		c.TickTime = 3 * time.Second // ZooKeeperServer.DEFAULT_TICK_TIME
+	}
+	if c.MinSessionTimeout <= 0 {
+		c.MinSessionTimeout = 2 * c.TickTime
+	}
+	if c.MaxSessionTimeout <= 0 {
+		c.MaxSessionTimeout = 20 * c.TickTime
+	}
+	if c.ReapInterval <= 0 {
+		c.ReapInterval = time.Minute
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Clock == nil {
+		c.Clock = SystemClock{}
+	}
+	return c
+}
+
+// A Server serves one tree. Its methods may be called by many goroutines.
+type Server struct {
+	cfg      Config
+	log      hclog.Logger
+	clock    Clock
+	start    time.Time
+	listener net.Listener
+	running  sync.WaitGroup // the goroutines of the listener and the connections
+
+	// mu orders everything below: one request, one expiry, one fault at a time.
+	mu        sync.Mutex
+	tree      *tree
+	watches   watches
+	zxid      int64
+	sessions  map[int64]*session
+	nextID    int64
+	secret    int64
+	conns     map[*conn]struct{}
+	faults    []*Injection
+	refusing  bool
+	closed    bool
+	lastReap  time.Time
+	stopTimer func() bool
+	scratch   jute.Writer // for the reply that is being written
+	stats     serverStats
+}
+
+// Start returns a Server that accepts connections. It fails when the address
+// cannot be used or the file of Config.Data cannot be read.
+func Start(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, clock: cfg.Clock, start: cfg.Clock.Now(),
+		tree: newTree(), watches: newWatches(), sessions: map[int64]*session{},
+		conns: map[*conn]struct{}{}, secret: cfg.Seed,
+	}
+	if s.secret == 0 {
+		var b [8]byte
+		rand.Read(b[:])
+		s.secret = int64(binary.BigEndian.Uint64(b[:]))
+	}
+	// A client that was connected before a restart refuses to go back in
+	// time, so the first zxid comes from the clock: 2¹⁰ transactions for each
+	// millisecond since 2020 stay ahead of any earlier run, and below 2⁵³.
+	s.zxid = s.start.Sub(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)).Milliseconds() << 10
+	s.nextID = firstSessionID(s.start)
+	s.lastReap = s.start
+	if cfg.Data != "" {
+		if err := s.load(cfg.Data); err != nil {
+			return nil, fmt.Errorf("loading the snapshot: %w", err)
+		}
+	}
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", cfg.Listen, err)
+	}
+	s.listener = l
+	s.log.Info("serving ZooKeeper's protocol from memory, for development and tests only", "address", l.Addr().String(), "tls", cfg.TLS != nil)
+	s.mu.Lock()
+	s.schedule()
+	s.mu.Unlock()
+	s.running.Add(1)
+	go s.accept()
+	return s, nil
+}
+
+// Addr returns the address served on, "host:port".
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+func (s *Server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+
+// Close ends all connections, saves the snapshot if Config.Data names a file,
+// and returns when all goroutines have ended. Sessions are not closed: with a
+// snapshot, clients can renew them at the next Start.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		s.running.Wait()
+		return nil
+	}
+	s.closed = true
+	s.stopTimer()
+	for c := range s.conns {
+		s.drop(c)
+	}
+	s.mu.Unlock()
+	err := s.listener.Close()
+	s.running.Wait()
+	if s.cfg.Data != "" {
+		if saveErr := s.save(s.cfg.Data); saveErr != nil {
+			return fmt.Errorf("saving the snapshot: %w", saveErr)
+		}
+	}
+	return err
+}
+
+// accept serves connections until the listener is closed.
+func (s *Server) accept() {
+	defer s.running.Done()
+	for {
+		nc, err := s.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			// Out of file descriptors, most likely: others go on.
+			s.log.Warn("accepting a connection", "error", err)
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		s.mu.Lock()
+		if s.closed || s.refusing {
+			s.mu.Unlock()
+			nc.Close()
+			continue
+		}
+		c := newConn(s, nc)
+		s.conns[c] = struct{}{}
+		s.running.Add(2)
+		s.mu.Unlock()
+		go c.read()
+		go c.write()
+	}
+}
+
+// schedule has tick called at the next multiple of the tick time.
+func (s *Server) schedule() {
+	wait := s.cfg.TickTime - s.elapsed()%s.cfg.TickTime
+	s.stopTimer = s.clock.AfterFunc(wait, s.tick)
+}
+
+// elapsed is the time since the start, which no change of the wall clock moves.
+func (s *Server) elapsed() time.Duration { return s.clock.Now().Sub(s.start) }
+
+// tick does what the server does by itself: it expires sessions and reaps
+// containers and TTL nodes.
+func (s *Server) tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.expire()
+	if now := s.clock.Now(); now.Sub(s.lastReap) >= s.cfg.ReapInterval {
+		s.lastReap = now
+		s.reap()
+	}
+	s.schedule()
+}

@@ -1,0 +1,219 @@
+package zkdev
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A watchMode says when a watch ends and what it covers (WatcherMode). The
+// numbers from 1 on are those of addWatch plus one.
+type watchMode uint8
+
+const (
+	oneTime watchMode = iota
+	persistentWatch
+	recursiveWatch
+)
+
+// A watchTable holds the watches of one family: those on data (and existence),
+// or those on children (WatchManager). A connection has one mode for each
+// path; the watch set last decides, as in the server.
+type watchTable struct {
+	byPath    map[string]map[*conn]watchMode
+	recursive int // watches in that mode; ancestors are looked at only if there are any
+}
+
+// watches are both families (DataTree.dataWatches, DataTree.childWatches), and
+// the paths of each connection, so that its end finds them.
+type watches struct {
+	data, child watchTable
+}
+
+func newWatches() watches {
+	return watches{
+		data:  watchTable{byPath: map[string]map[*conn]watchMode{}},
+		child: watchTable{byPath: map[string]map[*conn]watchMode{}},
+	}
+}
+
+func (t *watchTable) paths(c *conn) map[string]struct{} { return c.watching[t] }
+
+func (t *watchTable) add(c *conn, path string, mode watchMode) {
+	set := t.byPath[path]
+	if set == nil {
+		set = map[*conn]watchMode{}
+		t.byPath[path] = set
+	}
+	if set[c] == recursiveWatch {
+		t.recursive--
+	}
+	if mode == recursiveWatch {
+		t.recursive++
+	}
+	set[c] = mode
+	if c.watching == nil {
+		c.watching = map[*watchTable]map[string]struct{}{}
+	}
+	if c.watching[t] == nil {
+		c.watching[t] = map[string]struct{}{}
+	}
+	c.watching[t][path] = struct{}{}
+}
+
+// remove reports whether there was a watch of c on path.
+func (t *watchTable) remove(c *conn, path string) bool {
+	mode, ok := t.byPath[path][c]
+	if !ok {
+		return false
+	}
+	if mode == recursiveWatch {
+		t.recursive--
+	}
+	delete(c.watching[t], path)
+	set := t.byPath[path]
+	if delete(set, c); len(set) == 0 {
+		delete(t.byPath, path)
+	}
+	return true
+}
+
+func (t *watchTable) removeAll(c *conn) {
+	for path := range t.paths(c) {
+		t.remove(c, path)
+	}
+}
+
+// contains mirrors WatchManager.containsWatcher of 3.8, which says yes when
+// anybody watches the very path, and when the caller's own mode is recursive.
+func (t *watchTable) contains(c *conn, path string) bool {
+	if len(t.byPath[path]) > 0 {
+		return true
+	}
+	return t.byPath[path][c] == recursiveWatch
+}
+
+// trigger sends one event to every connection that a watch on path, or a
+// recursive one above it, entitles to it, but not to those in told. It ends
+// one-time watches and returns whom it told.
+func (t *watchTable) trigger(path string, ev eventType, told []*conn) []*conn {
+	var to []*conn
+	for c, mode := range t.byPath[path] {
+		switch {
+		case mode == recursiveWatch && ev == nodeChildrenChanged:
+			// A recursive watch sees the children themselves come and go.
+		case mode == oneTime:
+			to = append(to, c)
+			t.remove(c, path)
+		default:
+			to = append(to, c)
+		}
+	}
+	if t.recursive > 0 && ev != nodeChildrenChanged {
+		for above := path; above != "/"; {
+			above = above[:max(strings.LastIndexByte(above, '/'), 1)]
+			for c, mode := range t.byPath[above] {
+				if mode == recursiveWatch && !slices.Contains(to, c) {
+					to = append(to, c)
+				}
+			}
+		}
+	}
+	for _, c := range to {
+		if !slices.Contains(told, c) {
+			c.event(ev, path)
+		}
+	}
+	return to
+}
+
+func (w *watches) created(path, parent string) {
+	w.data.trigger(path, nodeCreated, nil)
+	w.child.trigger(parent, nodeChildrenChanged, nil)
+}
+
+// deleted tells whoever watches data and children of the same znode only once
+// (DataTree.deleteNode).
+func (w *watches) deleted(path, parent string) {
+	told := w.data.trigger(path, nodeDeleted, nil)
+	w.child.trigger(path, nodeDeleted, told)
+	w.child.trigger(parent, nodeChildrenChanged, nil)
+}
+
+func (w *watches) changed(path string) {
+	w.data.trigger(path, nodeDataChanged, nil)
+}
+
+func (w *watches) drop(c *conn) {
+	w.data.removeAll(c)
+	w.child.removeAll(c)
+}
+
+// summary is what wchs prints of the data watches
+// (DataTree.dumpWatchesSummary).
+func (w *watches) summary() string {
+	conns := map[*conn]struct{}{}
+	total := 0
+	for _, set := range w.data.byPath {
+		total += len(set)
+		for c := range set {
+			conns[c] = struct{}{}
+		}
+	}
+	return fmt.Sprintf("%d connections watching %d paths\nTotal watches:%d", len(conns), len(w.data.byPath), total)
+}
+
+func (w *watches) count() int {
+	total := 0
+	for _, t := range []*watchTable{&w.data, &w.child} {
+		for _, set := range t.byPath {
+			total += len(set)
+		}
+	}
+	return total
+}
+
+// setWatches puts a client's watches back after a new connection, or fires
+// those whose znode changed after the last transaction that the client saw.
+func (s *Server) setWatches(c *conn, since int64, data, exist, child, persist, recursive []string) {
+	for _, path := range data {
+		switch n := s.tree.find(path); {
+		case n == nil:
+			c.event(nodeDeleted, path)
+		case n.mzxid > since:
+			c.event(nodeDataChanged, path)
+		default:
+			s.watches.data.add(c, path, oneTime)
+		}
+	}
+	for _, path := range exist {
+		if s.tree.find(path) != nil {
+			c.event(nodeCreated, path)
+		} else {
+			s.watches.data.add(c, path, oneTime)
+		}
+	}
+	for _, path := range child {
+		switch n := s.tree.find(path); {
+		case n == nil:
+			c.event(nodeDeleted, path)
+		case n.pzxid > since:
+			c.event(nodeChildrenChanged, path)
+		default:
+			s.watches.child.add(c, path, oneTime)
+		}
+	}
+	for _, path := range persist {
+		s.addWatch(c, path, persistentWatch)
+	}
+	for _, path := range recursive {
+		s.addWatch(c, path, recursiveWatch)
+	}
+}
+
+// addWatch sets a persistent watch. In 3.8 it goes into both families whatever
+// its mode (DataTree.addWatch).
+func (s *Server) addWatch(c *conn, path string, mode watchMode) {
+	s.watches.data.add(c, path, mode)
+	s.watches.child.add(c, path, mode)
+}
