@@ -6,7 +6,7 @@ SHELL := /bin/sh
 
 # Debian's packages for the tests: a real ZooKeeper with its Java, a C compiler
 # for the race detector, and the clients of others that tests take locks beside.
-DEPS := zookeeper default-jre-headless gcc libc6-dev python3-kazoo
+DEPS := zookeeper default-jdk-headless gcc libc6-dev python3-kazoo libcurator-recipes-java
 FUZZTIME ?= 10m
 
 .PHONY: help
