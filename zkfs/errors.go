@@ -18,6 +18,7 @@ var (
 	ErrEphemeralChildren = errors.New("an ephemeral znode cannot have children")
 	ErrBadArguments      = errors.New("the server refused the arguments")
 	ErrTooLarge          = errors.New("the request is larger than a server takes")
+	ErrQuota             = errors.New("the quota is exceeded")
 	ErrUnimplemented     = errors.New("the server does not know this request")
 	ErrReadOnly          = errors.New("the server is read-only: it has lost its quorum")
 	// ErrUnavailable means that no connection could be had and the request was

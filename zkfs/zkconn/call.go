@@ -1,0 +1,106 @@
+package zkconn
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lockform/lockform/zkfs"
+)
+
+// unknown is the error of a request that was sent and not answered.
+func unknown(why error) error { return fmt.Errorf("%w: %w", zkfs.ErrOutcomeUnknown, why) }
+
+// maxTries is how often a request that changes nothing is sent.
+const maxTries = 4
+
+// call sends requests together, on one connection and in this order, and waits
+// for all answers. An error means that some have not come; codes of the server
+// are left to the caller. Requests of which none was sent, or that change
+// nothing, are tried again on the next connection.
+func (s *Session) call(ctx context.Context, rs ...*request) error {
+	effect, tries := false, 0
+	for _, r := range rs {
+		if size := len(r.frame) - 4; size > maxRequest {
+			return fmt.Errorf("%w: it has %d bytes, and %d is the most", zkfs.ErrTooLarge, size, maxRequest)
+		}
+		effect = effect || changes(r.op)
+	}
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return fmt.Errorf("%w: %w", zkfs.ErrUnavailable, err)
+		}
+		w, err := s.connection(ctx)
+		if err != nil {
+			return err
+		}
+		if !w.send(rs...) {
+			s.ended(w, w.cause())
+			continue
+		}
+		sent, broken, err := s.wait(ctx, w, rs)
+		switch {
+		case err == nil && broken == nil:
+			return nil
+		case err != nil && sent && effect:
+			return unknown(err)
+		case err != nil:
+			return fmt.Errorf("%w: %w", zkfs.ErrUnavailable, err)
+		case sent && effect && s.Err() != nil:
+			return unknown(s.Err())
+		case sent && effect:
+			return unknown(fmt.Errorf("the connection to %s broke: %s", w.host, causeText(broken)))
+		case sent:
+			// A request that breaks every connection must not go on for ever.
+			if tries++; tries == maxTries {
+				return fmt.Errorf("%w: the connection to %s broke: %s", zkfs.ErrUnavailable, w.host, causeText(broken))
+			}
+		}
+		for _, r := range rs {
+			r.sent, r.err, r.done = false, nil, make(chan struct{})
+		}
+	}
+}
+
+// wait waits for the answers to requests that were queued on w. It returns
+// whether any was sent, why w broke, and the cause when ctx has ended.
+func (s *Session) wait(ctx context.Context, w *wire, rs []*request) (sent bool, broken, err error) {
+	for i, r := range rs {
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			answered := true
+			for _, r := range rs[i:] {
+				wasSent, known := w.abandon(r)
+				if !known {
+					<-r.done
+					wasSent = r.sent
+					known = r.err != nil
+				}
+				if sent = sent || wasSent; known {
+					answered = false
+				}
+			}
+			if answered {
+				return sent, nil, nil
+			}
+			return sent || i > 0, nil, context.Cause(ctx)
+		}
+		if r.sent {
+			sent = true
+		}
+		if r.err != nil {
+			broken = r.err
+		}
+	}
+	return sent, broken, nil
+}
+
+// answered reports whether the answer to r has come.
+func (r *request) answered() bool {
+	select {
+	case <-r.done:
+		return r.err == nil
+	default:
+		return false
+	}
+}
