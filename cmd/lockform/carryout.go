@@ -147,7 +147,7 @@ func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *li
 			a.log.Warn("give up the apply lock", "path", path, "error", err)
 		}
 	}
-	return plan.Side{Ensemble: l.name(), Target: l, Lock: held}, release, nil
+	return plan.Side{Ensemble: l.name(), Target: firm{l, a.hard}, Lock: held}, release, nil
 }
 
 // notLocked says why an apply lock could not be had, and who has it.
@@ -186,4 +186,42 @@ func contender(c lock.Contender) string {
 		name += " (since " + c.Since.UTC().Format(time.RFC3339) + ")"
 	}
 	return name
+}
+
+// firm is a session whose requests end when the context at does, whatever the
+// context that they are called with: an apply goes on to the end of a batch
+// after one ^C, and a second one means at once.
+type firm struct {
+	*link
+	at context.Context
+}
+
+func (f firm) limit(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(f.at, func() { cancel(context.Cause(f.at)) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+func (f firm) Read(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path) ([]zkfs.Node, error) {
+	ctx, done := f.limit(ctx)
+	defer done()
+	return f.link.Read(ctx, parts, paths)
+}
+
+func (f firm) Multi(ctx context.Context, ops []zkfs.Op) ([]zkfs.Result, error) {
+	ctx, done := f.limit(ctx)
+	defer done()
+	return f.link.Multi(ctx, ops)
+}
+
+func (f firm) SetACL(ctx context.Context, path zkfs.Path, acl zkfs.ACL, aversion int32) (zkfs.Stat, error) {
+	ctx, done := f.limit(ctx)
+	defer done()
+	return f.link.SetACL(ctx, path, acl, aversion)
+}
+
+func (f firm) Sync(ctx context.Context, path zkfs.Path) error {
+	ctx, done := f.limit(ctx)
+	defer done()
+	return f.link.Sync(ctx, path)
 }
