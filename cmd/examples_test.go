@@ -1,15 +1,10 @@
-// Package examples holds no code: its tests run every example as its text says.
-package examples
+package cmd
 
 import (
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,31 +12,6 @@ import (
 	"github.com/lockform/lockform/zkfs/layout"
 	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
-
-// bin is a directory with both binaries, built from this checkout.
-var bin string
-
-type withBinaries struct{ m *testing.M }
-
-// Run builds the binaries before the tests.
-func (w withBinaries) Run() int {
-	dir, err := os.MkdirTemp("", "lockform-bin-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
-	build := exec.Command("go", "build", "-o", dir, "../cmd/lockform", "../cmd/lockform-agent")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the binaries: %v\n%s", err, out)
-		return 1
-	}
-	return w.m.Run()
-}
-
-func TestMain(m *testing.M) { os.Exit(zktest.Runner{M: withBinaries{m}}.Run()) }
 
 // A layout is one directory that can be applied, with the arguments and the
 // environment that its text asks for.
@@ -67,7 +37,7 @@ func TestLayouts(t *testing.T) {
 	for _, l := range layouts {
 		t.Run(l.dir+strings.Join(l.args, " "), func(t *testing.T) {
 			zktest.Each(t, func(t *testing.T, e *zktest.Env) {
-				dir := copyTree(t, l.dir)
+				dir := copyTree(t, "../examples/"+l.dir)
 				servers := "-servers=" + e.Servers
 				lockform := func(want int, args ...string) string {
 					t.Helper()
@@ -107,7 +77,7 @@ func countLocks(t *testing.T, e *zktest.Env) int {
 // does: a pull request that is merged, and one that changes nothing.
 func TestWorkflows(t *testing.T) {
 	zktest.Each(t, func(t *testing.T, e *zktest.Env) {
-		dir := copyTree(t, "ci")
+		dir := copyTree(t, "../examples/ci")
 		env := []string{
 			"LOCKFORM_VAR_planner_password=pw", "NO_COLOR=1",
 			`LOCKFORM_VAR_servers=["` + e.Addr + `"]`,
@@ -179,44 +149,10 @@ func chroot(t *testing.T, file string, path zkfs.Path) {
 
 // TestDemo runs what "make demo" runs.
 func TestDemo(t *testing.T) {
-	out := run(t, ".", nil, 0, "quickstart/demo.sh", bin)
+	out := run(t, ".", nil, 0, "../examples/quickstart/demo.sh", bin)
 	for _, want := range []string{"No changes", "[first] holds", "[second] holds", `"2m0s" → "5m0s"`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("its output lacks %q:\n%s", want, out)
 		}
 	}
-}
-
-// run runs a command and returns its output, and fails the test when its exit
-// code is not the one wanted or when it takes longer than a minute.
-func run(t *testing.T, dir string, env []string, want int, name string, args ...string) string {
-	t.Helper()
-	if name == "lockform" {
-		name = filepath.Join(bin, name)
-	}
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH")), env...)
-	cmd.WaitDelay = time.Second
-	timer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	if got := cmd.ProcessState.ExitCode(); got != want {
-		t.Fatalf("%s %q: got exit code %d, want %d; it printed:\n%s", filepath.Base(name), args, got, want, out)
-	}
-	return string(out)
-}
-
-// copyTree copies an example to a directory of the test's, which it may change.
-func copyTree(t *testing.T, dir string) string {
-	t.Helper()
-	to := t.TempDir()
-	if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
-		t.Fatal(err)
-	}
-	return to
 }
