@@ -61,11 +61,11 @@ type chunk struct {
 
 func (k chunk) waits() bool { return k.held != nil && *k.held }
 
-func newConn(s *Server, nc net.Conn) *conn {
+func newConn(s *Server, nc net.Conn, config *tls.Config) *conn {
 	c := &conn{s: s, tcp: nc, nc: nc}
 	c.wake = sync.NewCond(&c.mu)
-	if s.cfg.TLS != nil {
-		c.nc = tls.Server(nc, s.cfg.TLS)
+	if config != nil {
+		c.nc = tls.Server(nc, config)
 	}
 	c.ids = []zkfs.Identity{c.address()}
 	return c

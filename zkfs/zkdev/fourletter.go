@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -123,16 +124,17 @@ func (s *Server) dump(b *strings.Builder) {
 }
 
 func (s *Server) conf(b *strings.Builder) {
-	port, secure := s.port(), -1
-	if s.cfg.TLS != nil {
-		port, secure = secure, port
+	_, port, _ := net.SplitHostPort(s.Addr())
+	_, secure, _ := net.SplitHostPort(s.SecureAddr())
+	if s.Addr() == s.SecureAddr() {
+		port = ""
 	}
 	for _, kv := range []struct {
 		key   string
 		value any
 	}{
-		{"clientPort", port},
-		{"secureClientPort", secure},
+		{"clientPort", cmp.Or(port, "-1")},
+		{"secureClientPort", cmp.Or(secure, "-1")},
 		{"dataDir", s.cfg.Data},
 		{"dataDirSize", 0},
 		{"dataLogDir", s.cfg.Data},

@@ -24,6 +24,9 @@ type Config struct {
 	// TLS makes the connections TLS. A certificate that the client shows and
 	// TLS has verified is its x509 identity. Nil means plain connections.
 	TLS *tls.Config
+	// SecureListen is a second address, served with TLS; Listen is plain then.
+	// Empty means that there is one address, with or without TLS.
+	SecureListen string
 	// TickTime is the unit of session expiry. Zero means 3s.
 	TickTime time.Duration
 	// MinSessionTimeout and MaxSessionTimeout bound what clients may ask for.
@@ -73,12 +76,12 @@ func (c Config) withDefaults() Config {
 
 // A Server serves one tree. Its methods may be called by many goroutines.
 type Server struct {
-	cfg      Config
-	log      hclog.Logger
-	clock    Clock
-	start    time.Time
-	listener net.Listener
-	running  sync.WaitGroup // the goroutines of the listener and the connections
+	cfg       Config
+	log       hclog.Logger
+	clock     Clock
+	start     time.Time
+	listeners []net.Listener // one for each address
+	running   sync.WaitGroup // the goroutines of the listeners and the connections
 
 	// mu orders everything below: one request, one expiry, one fault at a time.
 	mu        sync.Mutex
@@ -123,24 +126,57 @@ func Start(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("loading the snapshot: %w", err)
 		}
 	}
-	l, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", cfg.Listen, err)
+	if err := s.listen(); err != nil {
+		return nil, err
 	}
-	s.listener = l
-	s.log.Info("serving ZooKeeper's protocol from memory, for development and tests only", "address", l.Addr().String(), "tls", cfg.TLS != nil)
 	s.mu.Lock()
 	s.schedule()
 	s.mu.Unlock()
-	s.running.Add(1)
-	go s.accept()
 	return s, nil
 }
 
-// Addr returns the address served on, "host:port".
-func (s *Server) Addr() string { return s.listener.Addr().String() }
+// listen opens the addresses and begins to accept connections.
+func (s *Server) listen() error {
+	addresses := []string{s.cfg.Listen}
+	if s.cfg.SecureListen != "" {
+		addresses = append(addresses, s.cfg.SecureListen)
+	}
+	for _, a := range addresses {
+		l, err := net.Listen("tcp", a)
+		if err != nil {
+			for _, l := range s.listeners {
+				l.Close()
+			}
+			return fmt.Errorf("listening on %s: %w", a, err)
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	for i, l := range s.listeners {
+		config := s.cfg.TLS
+		if i == 0 && s.cfg.SecureListen != "" {
+			config = nil
+		}
+		s.log.Info("serving ZooKeeper's protocol from memory, for development and tests only", "address", l.Addr().String(), "tls", config != nil)
+		s.running.Add(1)
+		go s.accept(l, config)
+	}
+	return nil
+}
 
-func (s *Server) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+// Addr returns the address of Config.Listen, "host:port", with the port that
+// was found.
+func (s *Server) Addr() string { return s.listeners[0].Addr().String() }
+
+// SecureAddr returns the address that is served with TLS, or "".
+func (s *Server) SecureAddr() string {
+	switch {
+	case s.cfg.TLS == nil:
+		return ""
+	case s.cfg.SecureListen != "":
+		return s.listeners[1].Addr().String()
+	}
+	return s.Addr()
+}
 
 // Close ends all connections, saves the snapshot if Config.Data names a file,
 // and returns when all goroutines have ended. Sessions are not closed: with a
@@ -158,21 +194,23 @@ func (s *Server) Close() error {
 		s.drop(c)
 	}
 	s.mu.Unlock()
-	err := s.listener.Close()
+	for _, l := range s.listeners {
+		l.Close()
+	}
 	s.running.Wait()
 	if s.cfg.Data != "" {
-		if saveErr := s.save(s.cfg.Data); saveErr != nil {
-			return fmt.Errorf("saving the snapshot: %w", saveErr)
+		if err := s.save(s.cfg.Data); err != nil {
+			return fmt.Errorf("saving the snapshot: %w", err)
 		}
 	}
-	return err
+	return nil
 }
 
 // accept serves connections until the listener is closed.
-func (s *Server) accept() {
+func (s *Server) accept(l net.Listener, config *tls.Config) {
 	defer s.running.Done()
 	for {
-		nc, err := s.listener.Accept()
+		nc, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -188,7 +226,7 @@ func (s *Server) accept() {
 			nc.Close()
 			continue
 		}
-		c := newConn(s, nc)
+		c := newConn(s, nc, config)
 		s.conns[c] = struct{}{}
 		s.running.Add(2)
 		s.mu.Unlock()

@@ -40,6 +40,9 @@ func (s *Server) save(file string) error {
 	writeNode(w, s.tree.root)
 	w.Int32(int32(crc32.ChecksumIEEE(w.Buf)))
 
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		return err
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
 	if err != nil {
 		return err
