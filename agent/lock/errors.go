@@ -32,8 +32,9 @@ var (
 	ErrSequenceEnd = errors.New("the sequence of the lock's contenders is near its end; run \"lockform apply -rotate=ADDRESS\"")
 	// ErrGone means that the lock's znode was deleted while the caller waited.
 	ErrGone = errors.New("the lock's znode was deleted")
-	// ErrRemoved means that somebody deleted our contender while it waited.
-	ErrRemoved = errors.New("our contender was removed from the queue by someone else")
+	// ErrRemoved means that somebody deleted our contender, while it waited or
+	// (wrapped with ErrLost) while it held.
+	ErrRemoved = errors.New("our contender was deleted by someone else")
 	// ErrClosed means that the Client was closed.
 	ErrClosed = errors.New("the client is closed")
 )

@@ -1,0 +1,368 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+	"github.com/lockform/lockform/zkfs/recipe"
+	"github.com/lockform/lockform/zkfs/zkconn"
+)
+
+// A claim is one contender from its creation until nothing of it is left:
+// first it waits, then it may hold. Reentrant holds share one.
+type claim struct {
+	c      *Client
+	s      *session
+	path   zkfs.Path
+	guid   string
+	owner  string
+	named  bool // the caller gave the owner
+	shared bool
+	mode   string
+	opts   Options
+	since  time.Time
+
+	ctx context.Context // done when the claim is lost or given up, with the cause
+	end context.CancelCauseFunc
+
+	policyChanged chan struct{} // tells the waiter; of capacity one
+	left          chan struct{} // closed when the contender is gone
+
+	mu        sync.Mutex
+	policy    layout.Policy
+	recipe    recipe.Recipe
+	prefixes  []string // of the nodes' names
+	nodes     []zkfs.Path
+	private   bool // nobody else may write to the nodes
+	uncertain bool // a create may have been carried out without our knowing
+	sequence  int64
+	token     int64
+	guarded   bool // watches on the nodes and the policy are set
+	state     State
+	held      bool // it was granted
+	handles   []*Held
+	granted   time.Time
+	expires   zkconn.Instant // the end of max_hold; 0 for none
+	leaving   bool
+	leaveErr  error // why the contender is not gone yet
+}
+
+func (c *Client) newClaim(s *session, path zkfs.Path, p layout.Policy, o Options) *claim {
+	cl := &claim{
+		c: c, s: s, path: path, guid: recipe.NewGUID(),
+		owner: o.Owner, named: o.Owner != "", shared: o.Shared, opts: o,
+		mode:  modeOf(p, o.Shared),
+		since: time.Now(), policy: p,
+		policyChanged: make(chan struct{}, 1),
+		left:          make(chan struct{}),
+	}
+	if !cl.named {
+		cl.owner = c.defaultOwner()
+	}
+	cl.ctx, cl.end = context.WithCancelCause(context.Background())
+	c.mu.Lock()
+	s.refs++
+	c.claims[cl] = struct{}{}
+	c.mu.Unlock()
+	return cl
+}
+
+// forget ends the client's knowledge of a claim of which nothing is left.
+func (c *Client) forget(cl *claim) {
+	c.mu.Lock()
+	delete(c.claims, cl)
+	c.mu.Unlock()
+	c.done(cl.s)
+}
+
+func (cl *claim) currentPolicy() layout.Policy {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.policy
+}
+
+func (cl *claim) heartbeat() layout.Heartbeat { return cl.currentPolicy().Heartbeat }
+
+// checks returns the operations that prove that the nodes stand, untouched
+// where nobody else may touch them.
+func (cl *claim) checks() []zkfs.Op {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	version := zkfs.AnyVersion
+	if cl.private {
+		version = 0
+	}
+	ops := make([]zkfs.Op, 0, len(cl.nodes))
+	for _, n := range cl.nodes {
+		ops = append(ops, zkfs.Op{Kind: zkfs.OpCheck, Path: n, Version: version})
+	}
+	return ops
+}
+
+// look reads the nodes: they are there and this session's, or the claim ends.
+// The error is that of a request; nothing was learned then.
+func (cl *claim) look(ctx context.Context) error {
+	cl.mu.Lock()
+	nodes := cl.nodes
+	cl.mu.Unlock()
+	for _, n := range nodes {
+		stat, there, err := cl.s.Exists(ctx, n)
+		if err != nil {
+			return err
+		}
+		if !there || stat.EphemeralOwner != cl.s.ID() {
+			cl.removed()
+			return nil
+		}
+	}
+	cl.proved()
+	return nil
+}
+
+// check ends the claim when its time has come: so early before the lease's end
+// that its work can be stopped, or at the end of max_hold. It returns the time
+// until then; false when the claim does not hold.
+func (cl *claim) check(now zkconn.Instant) (time.Duration, bool) {
+	cl.mu.Lock()
+	holds := cl.held && (cl.state == Holding || cl.state == Suspect)
+	kill, expires := cl.policy.KillTimeout, cl.expires
+	cl.mu.Unlock()
+	if !holds {
+		return 0, false
+	}
+	until := cl.s.Deadline().Sub(now) - cl.s.cut(kill)
+	if until <= 0 {
+		cl.lose(fmt.Errorf("%w: no heartbeat was acknowledged in time", ErrLost))
+		return 0, false
+	}
+	if !expires.IsZero() {
+		if now.After(expires) || now == expires {
+			cl.lose(ErrMaxHold)
+			return 0, false
+		}
+		until = min(until, expires.Sub(now))
+	}
+	return until, true
+}
+
+// suspect tells a hold that a heartbeat was missed.
+func (cl *claim) suspect() {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.held && cl.state == Holding {
+		cl.state = Suspect
+		for _, h := range cl.handles {
+			h.tell(h.opts.OnSuspect)
+		}
+	}
+}
+
+func (cl *claim) isSuspect() bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.state == Suspect
+}
+
+// proved tells a hold that its nodes were seen.
+func (cl *claim) proved() {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.state == Suspect {
+		cl.state = Holding
+		for _, h := range cl.handles {
+			h.tell(h.opts.OnHeld)
+		}
+	}
+}
+
+// removed ends a claim whose node is gone and that did not remove it itself.
+func (cl *claim) removed() {
+	cl.mu.Lock()
+	cause := ErrRemoved
+	if cl.held {
+		cause = fmt.Errorf("%w: %w", ErrLost, ErrRemoved)
+	}
+	cl.mu.Unlock()
+	cl.lose(cause)
+}
+
+// lose ends a claim for good, once.
+func (cl *claim) lose(cause error) {
+	cl.mu.Lock()
+	if cl.state == Lost || cl.state == Released {
+		cl.mu.Unlock()
+		return
+	}
+	cl.state = Lost
+	handles := cl.handles
+	held := cl.held
+	cl.mu.Unlock()
+	cl.end(cause)
+	if held {
+		cl.c.log.Warn("a lock was lost", "path", cl.path, "cause", cause)
+	}
+	for _, h := range handles {
+		h.lose(cause)
+	}
+}
+
+// grant makes the claim hold. It fails when the claim ended meanwhile.
+func (cl *claim) grant() error {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if err := cl.ctx.Err(); err != nil {
+		return context.Cause(cl.ctx)
+	}
+	cl.held, cl.granted = true, time.Now()
+	return nil
+}
+
+// holds reports whether the claim was granted, lost or not.
+func (cl *claim) holds() bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.held
+}
+
+// startMaxHold begins to count the time that the hold may last.
+func (cl *claim) startMaxHold() {
+	cl.mu.Lock()
+	cl.setExpiry()
+	cl.mu.Unlock()
+	cl.s.wakeKeeper()
+}
+
+// setExpiry is startMaxHold with cl.mu held.
+func (cl *claim) setExpiry() {
+	cl.expires = 0
+	if max := cl.policy.MaxHold; max != layout.NoLimit {
+		cl.expires = zkconn.Now().Add(max - time.Since(cl.granted))
+	}
+}
+
+// guardDelay is how long a hold stands before its watches are set. What is
+// released sooner never pays for them.
+const guardDelay = 25 * time.Millisecond
+
+// guardLater watches the nodes and the policy of a hold that took nobody's
+// place and so has no watches yet.
+func (cl *claim) guardLater() {
+	if cl.currentPolicy().Revocable {
+		cl.c.spawn(func() { cl.guard(cl.ctx) })
+		return
+	}
+	timer := time.AfterFunc(guardDelay, func() {
+		cl.c.spawn(func() { cl.guard(cl.ctx) })
+	})
+	context.AfterFunc(cl.ctx, func() { timer.Stop() })
+}
+
+// guard sets the watches of a claim, once, and returns when they stand: on each
+// node, and on the lock's znode where the policy came from there. They are
+// kept until the claim ends. The error is that of a request.
+func (cl *claim) guard(ctx context.Context) error {
+	cl.mu.Lock()
+	if cl.guarded {
+		cl.mu.Unlock()
+		return nil
+	}
+	cl.guarded = true
+	nodes := cl.nodes
+	cl.mu.Unlock()
+	follow := func(look func(context.Context) (*zkconn.Watch, error)) error {
+		w, err := look(ctx)
+		if err != nil || w == nil {
+			return err
+		}
+		cl.c.spawn(func() { cl.follow(w, look) })
+		return nil
+	}
+	for _, n := range nodes {
+		if err := follow(func(ctx context.Context) (*zkconn.Watch, error) { return cl.watchNode(ctx, n) }); err != nil {
+			return err
+		}
+	}
+	if cl.opts.Policy == nil {
+		return follow(cl.watchPolicy)
+	}
+	return nil
+}
+
+// follow looks again whenever a watch fires, until the claim ends.
+func (cl *claim) follow(w *zkconn.Watch, look func(context.Context) (*zkconn.Watch, error)) {
+	for {
+		select {
+		case <-cl.ctx.Done():
+			w.Stop()
+			return
+		case <-w.C:
+		}
+		var err error
+		if w, err = look(cl.ctx); err != nil || w == nil {
+			return // the session or the claim is over
+		}
+	}
+}
+
+// watchNode reads one of the claim's nodes and watches it. A nil Watch means
+// that the claim has ended.
+func (cl *claim) watchNode(ctx context.Context, node zkfs.Path) (*zkconn.Watch, error) {
+	data, stat, w, err := cl.s.GetW(ctx, node)
+	switch {
+	case errors.Is(err, zkfs.ErrNoNode), err == nil && stat.EphemeralOwner != cl.s.ID():
+		if w != nil {
+			w.Stop()
+		}
+		cl.removed()
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if stat.Version > 0 && cl.currentPolicy().Revocable && isRevocation(data) {
+		cl.revoke()
+	}
+	return w, nil
+}
+
+// watchPolicy reads the policy that is in effect now and watches it.
+func (cl *claim) watchPolicy(ctx context.Context) (*zkconn.Watch, error) {
+	data, _, w, err := cl.s.GetW(ctx, cl.path)
+	if err != nil && !errors.Is(err, zkfs.ErrNoNode) && !errors.Is(err, zkfs.ErrNoAuth) {
+		return nil, err
+	}
+	p, err := declared(data, err, cl.opts)
+	if err != nil {
+		// A waiter must not go on by a policy that is gone. A hold keeps the one
+		// it was taken by.
+		cl.mu.Lock()
+		held := cl.held
+		cl.mu.Unlock()
+		if !held {
+			cl.lose(err)
+		}
+		return w, nil
+	}
+	p = cl.opts.stricter(p)
+	cl.mu.Lock()
+	changed := !samePolicy(p, cl.policy)
+	if changed {
+		cl.policy = p
+		if cl.held && !cl.expires.IsZero() || p.MaxHold != layout.NoLimit && cl.held {
+			cl.setExpiry()
+		}
+	}
+	cl.mu.Unlock()
+	if changed {
+		select {
+		case cl.policyChanged <- struct{}{}:
+		default:
+		}
+		cl.s.wakeKeeper()
+	}
+	return w, nil
+}

@@ -1,0 +1,131 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/recipe"
+)
+
+// join creates the contender and returns the children of the lock as they were
+// at that time or later. A create whose reply was lost is looked for by its
+// GUID before it is sent again.
+func (cl *claim) join(ctx context.Context) (children []string, err error) {
+	cl.mu.Lock()
+	p := cl.policy
+	cl.mu.Unlock()
+	r, err := recipeOf(p, cl.shared)
+	if err != nil {
+		return nil, err
+	}
+	prefixes, err := r.Prefixes(cl.guid, cl.shared)
+	if err != nil {
+		return nil, err
+	}
+	acl, private := cl.s.contenderACL(p)
+	data := recipe.Data{
+		Host: cl.c.cfg.Host, PID: cl.c.cfg.PID, ID: cl.guid, Owner: cl.owner, Mode: cl.mode, Since: cl.since,
+	}.Encode()
+	cl.mu.Lock()
+	cl.recipe, cl.prefixes, cl.private = r, prefixes, private
+	cl.mu.Unlock()
+	for {
+		children, err = cl.create(ctx, prefixes, data, acl)
+		if err == nil {
+			return children, nil
+		}
+		if refused(err) {
+			break
+		}
+		cl.mu.Lock()
+		cl.uncertain = true
+		cl.mu.Unlock()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if !errors.Is(err, zkfs.ErrOutcomeUnknown) {
+			break
+		}
+		own, ferr := cl.find(ctx)
+		if ferr != nil {
+			return nil, ferr
+		}
+		if len(own) >= len(prefixes) {
+			cl.made(own[:len(prefixes)])
+			return cl.list(ctx)
+		}
+	}
+	switch {
+	case errors.Is(err, zkfs.ErrNoNode):
+		return nil, fmt.Errorf("%w (there is no such znode)", ErrNotDeclared)
+	case errors.Is(err, zkfs.ErrNoAuth):
+		return nil, fmt.Errorf("no contender may be created below it: %w", err)
+	}
+	return nil, err
+}
+
+// refused reports whether an error of a create says that nothing was made.
+func refused(err error) bool {
+	for _, sure := range []error{zkfs.ErrNoNode, zkfs.ErrNoAuth, zkfs.ErrUnavailable, zkfs.ErrInvalidACL,
+		zkfs.ErrEphemeralChildren, zkfs.ErrBadArguments, zkfs.ErrTooLarge, zkfs.ErrReadOnly} {
+		if errors.Is(err, sure) {
+			return true
+		}
+	}
+	return false
+}
+
+// create makes the nodes and lists the children. The error is that of the
+// create; a listing that failed is made again.
+func (cl *claim) create(ctx context.Context, prefixes []string, data []byte, acl zkfs.ACL) ([]string, error) {
+	if len(prefixes) == 1 {
+		res, children, err := cl.s.CreateList(ctx, cl.path.Join(prefixes[0]), data, acl, zkfs.EphemeralSequential)
+		if res.Path == "" {
+			return nil, err
+		}
+		cl.made([]found{{res.Path, res.Zxid}})
+		if err != nil {
+			return cl.list(ctx)
+		}
+		return children, nil
+	}
+	ops := make([]zkfs.Op, len(prefixes))
+	for i, prefix := range prefixes {
+		ops[i] = zkfs.Op{Kind: zkfs.OpCreate, Path: cl.path.Join(prefix), Data: data, ACL: acl, Mode: zkfs.EphemeralSequential}
+	}
+	results, err := cl.s.Multi(ctx, ops)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make([]found, len(results))
+	for i, res := range results {
+		nodes[i] = found{res.Path, res.Zxid}
+	}
+	cl.made(nodes)
+	return cl.list(ctx)
+}
+
+// made records the nodes of the contender.
+func (cl *claim) made(nodes []found) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.nodes = nil
+	for _, n := range nodes {
+		cl.nodes = append(cl.nodes, n.path)
+	}
+	cl.token = nodes[0].czxid
+	if c, ok := cl.recipe.Parse(nodes[0].path.Base()); ok {
+		cl.sequence = c.Seq
+	}
+}
+
+// list reads the children of the lock.
+func (cl *claim) list(ctx context.Context) ([]string, error) {
+	children, _, err := cl.s.Children(ctx, cl.path)
+	if errors.Is(err, zkfs.ErrNoNode) {
+		return nil, ErrGone
+	}
+	return children, err
+}

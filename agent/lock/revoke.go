@@ -1,0 +1,15 @@
+package lock
+
+// isRevocation reports whether data that somebody set on our contender asks for
+// the lock back: "__REVOKE__" is Curator's, "unlock" the one of ZooKeeper's
+// documentation.
+func isRevocation(data []byte) bool {
+	switch string(data) {
+	case "__REVOKE__", "unlock":
+		return true
+	}
+	return false
+}
+
+// revoke ends a hold, or a wait, that another client asked to end.
+func (cl *claim) revoke() { cl.lose(ErrRevoked) }

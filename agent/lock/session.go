@@ -1,0 +1,99 @@
+package lock
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/recipe"
+	"github.com/lockform/lockform/zkfs/zkconn"
+)
+
+// A sessionKey is what policies ask of a session: two locks that ask for the
+// same share one.
+type sessionKey struct{ timeout, tick time.Duration }
+
+// A session is a ZooKeeper session with the claims that stand on it, the
+// credential that alone may write to them, and the heartbeats that keep them.
+type session struct {
+	*zkconn.Session
+	key      sessionKey
+	borrowed bool // Config.Session: not ours to close
+	log      hclog.Logger
+	identity zkfs.Identity // digest:lf-<guid>
+	opened   zkconn.Instant
+
+	refs int // attempts, holds and clean-ups under way; guarded by Client.mu
+
+	mu          sync.Mutex
+	claims      map[*claim]struct{}
+	idleSince   zkconn.Instant // when the last claim went
+	lastBeat    zkconn.Instant // when the latest acknowledged heartbeat was sent
+	nextBeat    zkconn.Instant
+	outstanding map[*beat]struct{}
+	beaten      chan struct{} // closed and made anew whenever a heartbeat is acknowledged
+	kick        chan struct{} // wakes the keeper
+	ended       chan struct{} // closed when the keeper has ended
+}
+
+// newSession gives zs its own credential and starts its keeper. ctx ends with
+// the Client; the caller waits for ended.
+func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, borrowed bool, log hclog.Logger) (*session, error) {
+	user := "lf-" + recipe.NewGUID()
+	password := rand.Text()
+	s := &session{
+		Session: zs, key: key, borrowed: borrowed, log: log,
+		identity:    zkfs.Digest(user, password),
+		opened:      zkconn.Now(),
+		claims:      make(map[*claim]struct{}),
+		outstanding: make(map[*beat]struct{}),
+		beaten:      make(chan struct{}),
+		kick:        make(chan struct{}, 1),
+		ended:       make(chan struct{}),
+	}
+	if err := zs.AddAuth(ctx, zkconn.Digest(user, password)); err != nil {
+		return nil, fmt.Errorf("the session's own credential: %w", err)
+	}
+	go s.keep(life)
+	return s, nil
+}
+
+// alive reports whether the session is not over.
+func (s *session) alive() bool {
+	select {
+	case <-s.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// add puts a claim under the keeper's care, from when its nodes are known.
+func (s *session) add(cl *claim) {
+	s.mu.Lock()
+	s.claims[cl] = struct{}{}
+	s.mu.Unlock()
+	s.wakeKeeper()
+}
+
+// remove ends the keeper's care, before the claim's nodes are deleted.
+func (s *session) remove(cl *claim) {
+	s.mu.Lock()
+	delete(s.claims, cl)
+	if len(s.claims) == 0 {
+		s.idleSince = zkconn.Now()
+	}
+	s.mu.Unlock()
+}
+
+func (s *session) wakeKeeper() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}

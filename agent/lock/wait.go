@@ -1,0 +1,296 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+	"github.com/lockform/lockform/zkfs/recipe"
+	"github.com/lockform/lockform/zkfs/zkconn"
+)
+
+// A wait is the time that one Acquire has, for all of its locks: it began when
+// Acquire was called, and the smallest of the limits counts.
+type wait struct {
+	caller context.Context
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	began  time.Time
+	unhook func() bool
+
+	mu     sync.Mutex
+	limits map[zkfs.Path]time.Duration
+	timer  *time.Timer
+}
+
+func newWait(caller, open context.Context) *wait {
+	w := &wait{caller: caller, began: time.Now(), limits: make(map[zkfs.Path]time.Duration)}
+	w.ctx, w.cancel = context.WithCancelCause(caller)
+	w.unhook = context.AfterFunc(open, func() { w.cancel(context.Cause(open)) })
+	return w
+}
+
+func (w *wait) stop() {
+	w.mu.Lock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.mu.Unlock()
+	w.unhook()
+	w.cancel(nil)
+}
+
+// allow sets how long may be waited for one lock; a later call replaces it.
+func (w *wait) allow(path zkfs.Path, limit time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limits[path] = limit
+	least := w.least()
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+	switch least {
+	case layout.NoLimit:
+		return
+	case 0:
+		least = tryLimit
+	}
+	w.timer = time.AfterFunc(least-time.Since(w.began), func() { w.cancel(ErrNotAcquired) })
+}
+
+// least returns the smallest limit. w.mu is held.
+func (w *wait) least() time.Duration {
+	least := layout.NoLimit
+	for _, d := range w.limits {
+		if d != layout.NoLimit && (least == layout.NoLimit || d < least) {
+			least = d
+		}
+	}
+	return least
+}
+
+// once reports whether nothing may be waited for at all.
+func (w *wait) once() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.least() == 0
+}
+
+// explain returns what ended the attempt: the end of the time or of the
+// caller's context, when one of them did, or else err.
+func (w *wait) explain(err error) error {
+	if err == nil || w.ctx.Err() == nil {
+		return err
+	}
+	cause := context.Cause(w.ctx)
+	if errors.Is(err, cause) || errors.Is(err, ErrNotAcquired) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return cause
+	}
+	return fmt.Errorf("%w (%w)", cause, err)
+}
+
+// stand returns when it is the contender's turn, which the children show or the
+// end of those before it. An error means that it must leave.
+func (cl *claim) stand(w *wait, children []string) error {
+	first := true
+	var last Queued
+	for {
+		v, err := cl.view(children)
+		if err != nil {
+			return err
+		}
+		if v.mayHold {
+			return context.Cause(cl.ctx)
+		}
+		if err := cl.mayQueue(w, v, first); err != nil {
+			return err
+		}
+		// Our own nodes come first: from here on a deletion of them is seen.
+		if err := cl.guard(w.ctx); err != nil {
+			return err
+		}
+		watch, behind, err := cl.watchAhead(w.ctx, v)
+		if err != nil {
+			return err
+		}
+		if watch != nil {
+			q := Queued{Path: cl.path, Node: v.own, Position: v.position, Behind: behind}
+			if f := cl.opts.OnQueued; f != nil && (first || q.Position != last.Position || q.Behind.Node != last.Behind.Node) {
+				f(q)
+			}
+			first, last = false, q
+			if err := cl.sleep(w, watch); err != nil {
+				return err
+			}
+		}
+		if children, err = cl.list(w.ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// sleep waits until the watch fires or the policy changes.
+func (cl *claim) sleep(w *wait, watch *zkconn.Watch) error {
+	defer watch.Stop()
+	select {
+	case <-watch.C:
+		return nil
+	case <-cl.policyChanged:
+		p := cl.currentPolicy()
+		w.allow(cl.path, cl.opts.wait(p))
+		return cl.sameNames(p)
+	case <-cl.ctx.Done():
+		return context.Cause(cl.ctx)
+	case <-cl.s.Done():
+		return cl.s.Err()
+	case <-w.ctx.Done():
+		return context.Cause(w.ctx)
+	}
+}
+
+// sameNames returns errAgain when the policy asks for other names than the
+// contender has.
+func (cl *claim) sameNames(p layout.Policy) error {
+	r, err := recipeOf(p, cl.shared)
+	if err != nil {
+		return err
+	}
+	prefixes, err := r.Prefixes(cl.guid, cl.shared)
+	if err != nil {
+		return err
+	}
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if !slices.Equal(prefixes, cl.prefixes) || cl.mode != modeOf(p, cl.shared) {
+		return errAgain
+	}
+	cl.recipe = r
+	return nil
+}
+
+// A view is what a listing says to a contender.
+type view struct {
+	own       zkfs.Path // the node that was looked for in it
+	queue     recipe.Queue
+	ahead     []recipe.Contender // who must go first, the nearest last
+	mayHold   bool
+	position  int // among those that wait, from 1
+	semaphore bool
+}
+
+// view reads a listing. The errors say that the contender must leave.
+func (cl *claim) view(children []string) (view, error) {
+	cl.mu.Lock()
+	r, p, node, sequence := cl.recipe, cl.policy, cl.nodes[0], cl.sequence
+	cl.mu.Unlock()
+	v := view{own: node, queue: r.Queue(children), semaphore: r.Semaphore()}
+	if v.queue.CuratorSemaphore() {
+		return v, fmt.Errorf("%w: the children %q belong to a semaphore of Curator, which gives out leases in no order that could be joined",
+			ErrForeignRecipe, v.queue.Unknown)
+	}
+	i := v.queue.Index(node.Base())
+	if i < 0 {
+		cl.removed()
+		return v, context.Cause(cl.ctx)
+	}
+	if sequence < 0 || sequence >= recipe.SequenceEnd {
+		return v, ErrSequenceEnd
+	}
+	if !cl.opts.AllowForeign {
+		if blind := v.queue.Blind(cl.shared); len(blind) > 0 {
+			return v, fmt.Errorf("%w: %s cannot see %s and would hold beside it", ErrForeignRecipe, names(blind), node.Base())
+		}
+	}
+	if v.semaphore {
+		places := v.queue.Places(p.Permits)
+		v.mayHold = places[i].Holds
+		v.position = i - p.Permits + 1
+		return v, nil
+	}
+	v.ahead = v.queue.Ahead(i)
+	v.mayHold = len(v.ahead) == 0
+	if !v.mayHold {
+		for _, place := range v.queue.Places(0) {
+			if !place.Holds {
+				v.position++
+			}
+			if slices.Contains(place.Names, node.Base()) {
+				break
+			}
+		}
+	}
+	return v, nil
+}
+
+// names lists contenders for an error, a few of many.
+func names(all []recipe.Contender) string {
+	const few = 3
+	var s []string
+	for _, c := range all[:min(few, len(all))] {
+		s = append(s, fmt.Sprintf("%s (%s)", c.Name, c.Client))
+	}
+	if len(all) > few {
+		s = append(s, fmt.Sprintf("and %d more", len(all)-few))
+	}
+	return strings.Join(s, ", ")
+}
+
+// mayQueue refuses a contender that would have to wait and must not. The bound
+// of waiters is decided by the first listing alone.
+func (cl *claim) mayQueue(w *wait, v view, first bool) error {
+	if w.once() {
+		return ErrNotAcquired
+	}
+	if max := cl.currentPolicy().MaxWaiters; first && max > 0 && v.position > max {
+		return ErrQueueFull
+	}
+	return nil
+}
+
+// watchAhead watches what must change before it can be our turn: one contender,
+// or for a semaphore the children. A nil Watch means that it has changed.
+func (cl *claim) watchAhead(ctx context.Context, v view) (*zkconn.Watch, Contender, error) {
+	if v.semaphore {
+		children, _, watch, err := cl.s.ChildrenW(ctx, cl.path)
+		if err != nil {
+			if errors.Is(err, zkfs.ErrNoNode) {
+				err = ErrGone
+			}
+			return nil, Contender{}, err
+		}
+		if now, err := cl.view(children); err != nil || now.mayHold {
+			watch.Stop()
+			return nil, Contender{}, err
+		}
+		return watch, Contender{}, nil
+	}
+	nearest := v.ahead[len(v.ahead)-1]
+	node := cl.path.Join(nearest.Name)
+	data, stat, watch, err := cl.s.GetW(ctx, node)
+	if errors.Is(err, zkfs.ErrNoAuth) {
+		// It can be watched without being read. What this leaves behind when it
+		// has just gone is stopped at once.
+		var there bool
+		if stat, there, watch, err = cl.s.ExistsW(ctx, node); err == nil && !there {
+			watch.Stop()
+			return nil, Contender{}, nil
+		}
+	}
+	switch {
+	case errors.Is(err, zkfs.ErrNoNode):
+		return nil, Contender{}, nil
+	case err != nil:
+		return nil, Contender{}, err
+	}
+	return watch, describe(nearest, zkfs.Node{Path: node, Data: data, Stat: stat}), nil
+}
