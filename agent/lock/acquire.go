@@ -200,6 +200,8 @@ func (c *Client) take(w *wait, s *session, r request, o Options) (*Held, error) 
 
 // acquire joins the queue, stands in it until it is our turn, and holds.
 func (cl *claim) acquire(w *wait) (*Held, error) {
+	// A session that was idle gets its heartbeat while the queue is joined.
+	cl.s.reaches(cl.currentPolicy().KillTimeout)
 	children, err := cl.join(w.ctx)
 	if err != nil {
 		return nil, err

@@ -215,29 +215,37 @@ func (s *session) cut(kill time.Duration) time.Duration {
 	return max(0, min(kill, s.Deadline().Sub(from)/killShare))
 }
 
-// assure returns when the lease reaches far enough to grant something whose
-// work needs kill to stop, asking for a heartbeat where it does not.
+// reaches reports whether the lease reaches far enough to grant something whose
+// work needs kill to stop. Where it does not, a heartbeat is on its way.
+func (s *session) reaches(kill time.Duration) bool {
+	if s.Deadline().Until() >= s.cut(kill)+s.every()/4 {
+		return true
+	}
+	s.mu.Lock()
+	s.idleSince = zkconn.Now()
+	if len(s.outstanding) == 0 {
+		s.nextBeat = min(s.nextBeat, s.lastBeat.Add(s.every()/4))
+	}
+	s.mu.Unlock()
+	s.wakeKeeper()
+	return false
+}
+
+// assure returns when the lease reaches far enough to grant something.
 func (s *session) assure(ctx context.Context, kill time.Duration) error {
 	for {
 		s.mu.Lock()
 		beaten := s.beaten
 		s.mu.Unlock()
-		if s.Deadline().Until() >= s.cut(kill)+s.every()/4 {
+		if s.reaches(kill) {
 			return nil
 		}
-		s.mu.Lock()
-		s.idleSince = zkconn.Now()
-		if len(s.outstanding) == 0 {
-			s.nextBeat = min(s.nextBeat, s.lastBeat.Add(s.every()/4))
-		}
-		s.mu.Unlock()
-		s.wakeKeeper()
 		select {
 		case <-beaten:
 		case <-s.Done():
 			return s.Err()
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }
