@@ -1,7 +1,312 @@
 package plan
 
-import "github.com/lockform/lockform/zkfs/layout"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
 
 // Diff compares a layout with what Read found in each of its ensembles. It is
 // pure. The error is an *Error with every problem.
-func Diff(l *layout.Layout, lives []*Live, o Options) (*Plan, error) { return nil, ErrInvalid }
+func Diff(l *layout.Layout, lives []*Live, o Options) (*Plan, error) {
+	p := &Plan{
+		Layout: l.Name, Config: l.Digest, Mode: o.Mode, Partial: o.partial(),
+		Abandon: o.Abandon, Created: o.Created.UTC(),
+	}
+	var problems []Problem
+	for _, live := range lives {
+		d := newDiffer(l, live, o)
+		d.diff()
+		p.Ensembles = append(p.Ensembles, d.e)
+		p.Warnings = append(p.Warnings, d.warnings...)
+		problems = append(problems, d.problems...)
+	}
+	problems = append(problems, between(l, lives)...)
+	if len(problems) > 0 {
+		return nil, &Error{Kind: ErrInvalid, Problems: problems}
+	}
+	maxDelete(p, o)
+	return p, p.seal()
+}
+
+// between finds what is wrong with the ensembles taken together.
+func between(l *layout.Layout, lives []*Live) []Problem {
+	var problems []Problem
+	ids := make(map[string]*Live)
+	for _, live := range lives {
+		if !live.Ledger.Exists() {
+			continue
+		}
+		if other, ok := ids[live.Ledger.ID]; ok {
+			same := sameTree(l.Ledger, other.Ensemble, live.Ensemble)
+			if e, ok := l.Ensemble(live.Ensemble); ok {
+				same.Pos = e.Pos
+			}
+			problems = append(problems, same)
+		}
+		ids[live.Ledger.ID] = live
+		for _, name := range live.Ledger.Siblings {
+			if _, ok := l.Ensemble(name); !ok {
+				problems = append(problems, Problem{
+					Summary: "An ensemble has gone from the configuration", Path: live.Ledger.Path, Pos: l.Pos,
+					Detail: fmt.Sprintf("The ledger in the ensemble %q says that this layout also has the ensemble %q, which is not declared.\n"+
+						"Destroy what stands there with \"lockform destroy -ensemble=%s=CONNECT\", disown it with \"lockform state rm\", or declare it again.",
+						live.Ensemble, name, name),
+				})
+			}
+		}
+	}
+	return problems
+}
+
+func sameTree(ledger zkfs.Path, a, b string) Problem {
+	return Problem{
+		Summary: "Two ensembles are the same tree", Path: ledger,
+		Detail: fmt.Sprintf("The ensembles %q and %q lead to the same ledger.\nDeclare one of them, or give each its own chroot.", a, b),
+	}
+}
+
+// maxDelete blocks a plan that deletes more than its maker allows.
+func maxDelete(p *Plan, o Options) {
+	n := p.Summary().Delete
+	if o.MaxDelete == nil || n <= *o.MaxDelete || len(p.Ensembles) == 0 {
+		return
+	}
+	e := &p.Ensembles[0]
+	e.Blocked = append(e.Blocked, Blocked{
+		Reason: BlockMaxDelete,
+		Detail: fmt.Sprintf("The plan deletes %d znodes, more than the %d that -max-delete allows.", n, *o.MaxDelete),
+	})
+}
+
+// A differ compares one ensemble.
+type differ struct {
+	l    *layout.Layout
+	o    Options
+	live *Live
+	e    Ensemble
+
+	wants    []*want
+	byPath   map[zkfs.Path]*want
+	steps    map[zkfs.Path]int // index into e.Steps
+	leaving  map[zkfs.Path]int // by parent: children that are to be deleted
+	needed   map[zkfs.Path]int // by parent: children that stay ours
+	problems []Problem
+	warnings []Problem
+}
+
+func newDiffer(l *layout.Layout, live *Live, o Options) *differ {
+	d := &differ{
+		l: l, o: o, live: live, e: Ensemble{Name: live.Ensemble},
+		wants:   live.declared(l, o),
+		steps:   make(map[zkfs.Path]int),
+		leaving: make(map[zkfs.Path]int),
+		needed:  make(map[zkfs.Path]int),
+	}
+	d.byPath = make(map[zkfs.Path]*want, len(d.wants))
+	for _, w := range d.wants {
+		d.byPath[w.Path] = w
+	}
+	if e, ok := l.Ensemble(live.Ensemble); ok {
+		d.e.Servers, d.e.Chroot, d.e.Connection = e.Servers, e.Chroot, connectionDigest(e)
+	}
+	return d
+}
+
+func (d *differ) diff() {
+	d.ledger()
+	d.unfinished()
+	d.open()
+	d.imports()
+	if d.wanting() {
+		for _, w := range d.wants {
+			if d.o.covers(w.Address) {
+				d.one(w)
+			} else if d.owns(w.Path) {
+				d.needed[w.Path.Parent()]++
+			}
+		}
+	}
+	d.undeclared()
+	d.apparatus()
+	d.finish()
+}
+
+// wanting reports whether the plan brings about what is declared.
+func (d *differ) wanting() bool { return d.o.Mode != Destroy && len(d.o.Disown) == 0 }
+
+// node returns a znode as it was read; one that was not is absent.
+func (d *differ) node(p zkfs.Path) zkfs.Node {
+	n, ok := d.live.Nodes[p]
+	if !ok {
+		return zkfs.Node{Path: p, Absent: true}
+	}
+	return n
+}
+
+// owned returns the record of a znode that the layout owns.
+func (d *differ) owned(p zkfs.Path) (layout.Record, bool) {
+	n := d.node(p)
+	if n.Absent || len(n.Data) == 0 {
+		return layout.Record{}, false
+	}
+	rec, err := layout.ParseRecord(n.Data)
+	return rec, err == nil && rec.Layout == d.l.Name
+}
+
+// owns is owned for those who do not need the record, and cheaper for what has
+// a step already.
+func (d *differ) owns(p zkfs.Path) bool {
+	_, ok := d.owned(p)
+	return ok
+}
+
+// add appends a step.
+func (d *differ) add(s Step) {
+	d.steps[s.Path] = len(d.e.Steps)
+	d.e.Steps = append(d.e.Steps, s)
+	if s.Has(Delete) {
+		d.leaving[s.Path.Parent()]++
+	} else if !s.Has(Disown) {
+		d.needed[s.Path.Parent()]++
+	}
+}
+
+// precondition returns how a znode was found.
+func precondition(n zkfs.Node) Precondition {
+	if n.Absent {
+		return Precondition{Path: n.Path}
+	}
+	return Precondition{n.Path, n.Stat.Czxid, n.Stat.Version, n.Stat.Aversion}
+}
+
+func (d *differ) problem(p Problem) { d.problems = append(d.problems, p) }
+
+// encode returns the record's data; what does not fit is a problem.
+func (d *differ) encode(rec layout.Record, path zkfs.Path, pos layout.Pos) []byte {
+	data, err := rec.Encode()
+	if err != nil {
+		d.problem(Problem{Summary: "The record is too large", Address: rec.Address, Path: path, Pos: pos,
+			Detail: fmt.Sprintf("%s: %v.\nGive its contender_acl fewer entries.", path, err)})
+	}
+	return data
+}
+
+// unfinished blocks a plan of another configuration than that of a run that
+// did not come to its end.
+func (d *differ) unfinished() {
+	run := d.live.Ledger.Unfinished()
+	if run == nil || run.Config == d.l.Digest || d.o.Abandon {
+		return
+	}
+	d.e.Blocked = append(d.e.Blocked, Blocked{
+		Path: d.live.Ledger.Path, Reason: BlockUnfinished, Pos: d.l.Pos,
+		Detail: fmt.Sprintf("A run of another configuration, begun by %s at %s, stopped after batch %d of %d and %d of %d ACL changes.\n"+
+			"Apply that plan or that configuration again to finish it, or give it up with -abandon.",
+			run.By(), run.Started.UTC().Format("2006-01-02 15:04:05 MST"), run.Batch, run.Batches, run.Cursor, run.ACLs),
+	})
+}
+
+// open warns of a tree that anybody can change.
+func (d *differ) open() {
+	if len(d.live.Identities) > 0 {
+		return
+	}
+	p := Problem{
+		Warning: true, Summary: "The ensemble is used without authentication",
+		Detail: fmt.Sprintf("Anyone who reaches the ensemble %q can change its locks and the ledger of this layout.\n"+
+			"Add an auth block or a client certificate to the ensemble.", d.live.Ensemble),
+	}
+	if e, ok := d.l.Ensemble(d.live.Ensemble); ok {
+		p.Pos = e.Pos
+	}
+	d.warnings = append(d.warnings, p)
+}
+
+// imports finds those that name another path than the declared one.
+func (d *differ) imports() {
+	for _, im := range slices.Concat(d.l.Imports, d.o.Imports) {
+		if im.Ensemble != "" && im.Ensemble != d.live.Ensemble || im.Ensemble == "" && len(d.l.Ensembles) > 1 {
+			continue
+		}
+		var paths []string
+		for _, w := range d.wants {
+			if !im.To.Covers(w.Address) {
+				continue
+			}
+			if w.Path == im.Path {
+				paths = nil
+				break
+			}
+			paths = append(paths, w.Path.String())
+		}
+		p := Problem{Summary: "The import does not fit the configuration", Address: im.To, Path: im.Path, Pos: im.Pos}
+		switch w := d.byPath[im.Path]; {
+		case len(paths) > 0:
+			p.Detail = fmt.Sprintf("%s is declared with the path %s, not %s.\nZooKeeper has no rename: give the block the path of the znode.",
+				im.To, strings.Join(paths, " or "), im.Path)
+		case w == nil || !im.To.Covers(w.Address):
+			p.Detail = fmt.Sprintf("%s is not declared.\nWrite its block first, with the path %s.", im.To, im.Path)
+		default:
+			continue
+		}
+		d.problem(p)
+	}
+}
+
+// ensureParents adds steps for the ancestors of a path that do not exist, and
+// keeps hold of the nearest one that does.
+func (d *differ) ensureParents(path zkfs.Path, pos layout.Pos) {
+	nearest := zkfs.Root
+	for _, p := range path.Ancestors() {
+		if _, ok := d.steps[p]; ok {
+			nearest = p
+			continue
+		}
+		n := d.node(p)
+		if !n.Absent {
+			nearest = p
+			continue
+		}
+		if w := d.byPath[p]; w != nil {
+			d.one(w)
+			continue
+		}
+		d.add(Step{
+			Path: p, Kind: layout.KindParent, Actions: []Action{Create}, Reason: "an ancestor that nobody declared",
+			Data: d.encode(layout.Record{Layout: d.l.Name, Kind: layout.KindParent}, p, pos),
+			ACL:  d.e.Ledger.Ancestor, Pre: Precondition{Path: p}, Pos: pos,
+		})
+		nearest = p
+	}
+	if _, ok := d.steps[nearest]; ok || nearest == zkfs.Root {
+		return
+	}
+	n := d.node(nearest)
+	pre := Precondition{nearest, n.Stat.Czxid, zkfs.AnyVersion, zkfs.AnyVersion}
+	if !slices.Contains(d.e.Others, pre) {
+		d.e.Others = append(d.e.Others, pre)
+		d.underneath(n, path, pos)
+	}
+}
+
+// underneath refuses to put children below a znode that cannot have them.
+func (d *differ) underneath(n zkfs.Node, path zkfs.Path, pos layout.Pos) {
+	b := Blocked{Path: path, Pos: pos}
+	rec, err := layout.ParseRecord(n.Data)
+	switch {
+	case n.Stat.EphemeralOwner != 0:
+		b.Reason, b.Detail = BlockUnmanaged, fmt.Sprintf("%s is ephemeral and cannot have children.", n.Path)
+	case err == nil && rec.Kind == layout.KindLock && rec.Layout != d.l.Name:
+		b.Reason, b.Detail = BlockOwned, fmt.Sprintf("%s is a lock of the layout %q; below a lock stand its contenders only.", n.Path, rec.Layout)
+	default:
+		return
+	}
+	if w := d.byPath[path]; w != nil {
+		b.Address = w.Address
+	}
+	d.e.Blocked = append(d.e.Blocked, b)
+}

@@ -99,12 +99,16 @@ type Ensemble struct {
 type LedgerPlan struct {
 	Path     zkfs.Path
 	Serial   int64       // as it was read; 0: there was none, or no run yet
-	Roots    []zkfs.Path // that the layout manages afterwards
+	Roots    []zkfs.Path // topmost managed znodes afterwards
+	Below    []zkfs.Path // see Ledger.Below
+	Before   []zkfs.Path // roots and belows that were recorded, and must not be forgotten on the way
+	Complete bool        // afterwards everything that is declared is applied
 	Planners []zkfs.Identity
 	Siblings []string // names of all ensembles of the layout
 	ACL      zkfs.ACL // of the ledger, its history and apply lock
 	Agents   zkfs.ACL // of the inventory of agents
-	Parent   zkfs.ACL // of created ancestors of the ledger
+	Parent   zkfs.ACL // of the ledger's parent, if it is created
+	Ancestor zkfs.ACL // of all other created ancestors
 }
 
 // A Precondition is how a znode looked when the plan was made. Czxid 0 means
@@ -124,10 +128,11 @@ type Step struct {
 	Kind     layout.Kind
 	Actions  []Action // never empty; NoOp alone
 	Reason   string   // why, where it is not plain: such as "not declared any more"
-	Changes  []Change // attribute by attribute
-	Data     []byte   // to write; nil leaves the data
+	Data     []byte   // to write; nil leaves the data, an empty one clears it
+	OldData  []byte   // the record that was read; nil when there was none
+	Foreign  int      // bytes of data that are no record and are overwritten
 	ACL      zkfs.ACL // to create with or to set; nil leaves the ACL
-	OldACL   zkfs.ACL // that the ACL replaces; nil when it was not read
+	OldACL   zkfs.ACL // that was read; nil when it was not
 	Pre      Precondition
 	Pos      layout.Pos // of the block in the configuration; zero when there is none
 }
@@ -184,15 +189,15 @@ const (
 
 // A Holder is a contender of a lock.
 type Holder struct {
-	Name   string // of its znode
-	Holds  bool   // false: it waits
-	Mode   string // "exclusive" or "shared"; "" when unknown
-	Owner  string
-	Host   string
-	PID    int
-	Since  string // RFC 3339, when it queued; "" when unknown
-	Token  int64  // czxid
-	Server int64  // its session
+	Name    string // of its znode
+	Holds   bool   // false: it waits
+	Mode    string // "exclusive" or "shared"; "" when unknown
+	Owner   string
+	Host    string
+	PID     int
+	Since   string // RFC 3339, when it queued; "" when unknown
+	Token   int64  // czxid
+	Session int64  // that it belongs to; 0 for a persistent znode
 }
 
 // A Batch is one multi: the steps From ≤ i < To.

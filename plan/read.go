@@ -1,18 +1,34 @@
 package plan
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
+	"github.com/lockform/lockform/zkfs/recipe"
 )
 
 // Live is what a plan needs to know of one ensemble.
 type Live struct {
 	Ensemble   string
 	Identities []zkfs.Identity // of the session that read it
-	Ledger     Ledger          // zero when there is none
+	Ledger     Ledger          // Exists is false when there is none
 	Nodes      zkfs.Snapshot   // declared paths, their ancestors, and what the ledger's roots lead to
+	Holders    map[zkfs.Path][]Holder
+
+	from  *layout.Layout // wants was made from it
+	wants []*want
+}
+
+// declared returns the declared znodes, made once for Read and Diff.
+func (v *Live) declared(l *layout.Layout, o Options) []*want {
+	if v.from != l || v.wants == nil {
+		v.from, v.wants = l, declared(l, v.Ensemble, slices.Concat(l.Imports, o.Imports))
+	}
+	return v.wants
 }
 
 // Read reads from one ensemble what Diff needs. It only reads, in batches: the
@@ -20,5 +36,348 @@ type Live struct {
 // may stand, ACLs where the recorded aversion does not vouch for them, and
 // contenders of locks that are to go.
 func Read(ctx context.Context, t Target, l *layout.Layout, ensemble string, o Options) (*Live, error) {
-	return nil, ErrInvalid
+	live := &Live{
+		Ensemble:   ensemble,
+		Identities: planners(t.Identities()),
+		Nodes:      make(zkfs.Snapshot),
+		Holders:    make(map[zkfs.Path][]Holder),
+	}
+	r := reader{ctx: ctx, t: t, l: l, o: o, live: live, below: make(map[zkfs.Path]int32)}
+	for _, step := range []func() error{r.ledger, r.known, r.children, r.acls, r.contenders} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return live, nil
+}
+
+// A reader fills a Live.
+type reader struct {
+	ctx   context.Context
+	t     Target
+	l     *layout.Layout
+	o     Options
+	live  *Live
+	below map[zkfs.Path]int32 // children of a path that were read and exist
+}
+
+// read reads the data of paths that were not read yet.
+func (r *reader) read(paths []zkfs.Path) error {
+	var missing []zkfs.Path
+	seen := make(map[zkfs.Path]bool, len(paths))
+	for _, p := range paths {
+		if _, ok := r.live.Nodes[p]; !ok && !seen[p] {
+			seen[p] = true
+			missing = append(missing, p)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	nodes, err := r.t.Read(r.ctx, zkfs.PartData, missing)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		r.live.Nodes[n.Path] = n
+		if !n.Absent {
+			r.below[n.Path.Parent()]++
+		}
+	}
+	return nil
+}
+
+// ledger reads the root of the tree, which must exist, and the ledger with what
+// stands in it.
+func (r *reader) ledger() error {
+	lp := r.l.Ledger
+	apparatus := []zkfs.Path{lp.Join(applyName), lp.Join(historyName), lp.Join(agentsName)}
+	nodes, err := r.t.Read(r.ctx, zkfs.PartData, append([]zkfs.Path{zkfs.Root, lp}, lp.Ancestors()...))
+	if err != nil {
+		return err
+	}
+	if nodes[0].Absent {
+		return r.noChroot()
+	}
+	for _, n := range nodes {
+		r.live.Nodes[n.Path] = n
+		if !n.Absent && n.Path != zkfs.Root {
+			r.below[n.Path.Parent()]++
+		}
+	}
+	if r.live.Ledger, err = ledgerOf(nodes[1]); err != nil {
+		return err
+	}
+	if !r.live.Ledger.Exists() {
+		return nil
+	}
+	if r.live.Ledger.Layout != r.l.Name {
+		return &Error{Kind: ErrBlocked, Problems: []Problem{{
+			Summary: "The ledger belongs to another layout", Path: lp, Pos: r.l.Pos,
+			Detail: fmt.Sprintf("%s is the ledger of the layout %q, not of %q.", lp, r.live.Ledger.Layout, r.l.Name),
+		}}}
+	}
+	nodes, err = r.t.Read(r.ctx, zkfs.PartACL, append(apparatus, lp))
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if n.Path == lp {
+			n.Data = r.live.Nodes[lp].Data
+		}
+		r.live.Nodes[n.Path] = n
+	}
+	return nil
+}
+
+func (r *reader) noChroot() error {
+	p := Problem{Summary: "The chroot does not exist", Path: zkfs.Root}
+	p.Detail = fmt.Sprintf("The ensemble %q is used below a chroot that does not exist.\n"+
+		"Create it once, with the ACL that its users need, or mend the chroot.", r.live.Ensemble)
+	if e, ok := r.l.Ensemble(r.live.Ensemble); ok {
+		p.Pos = e.Pos
+		if e.Chroot != "" && e.Chroot != zkfs.Root {
+			p.Path = e.Chroot
+			p.Detail = fmt.Sprintf("%s, the chroot of the ensemble %q, does not exist.\n"+
+				"Create it once, with the ACL that its users need, or mend the chroot.", e.Chroot, r.live.Ensemble)
+		}
+	}
+	return &Error{Err: zkfs.ErrNoNode, Problems: []Problem{p}}
+}
+
+// known reads what is declared, all ancestors of that, and the ledger's roots.
+func (r *reader) known() error {
+	var paths []zkfs.Path
+	ancestors := make(map[zkfs.Path]bool)
+	for _, w := range r.live.declared(r.l, r.o) {
+		paths = append(paths, w.Path)
+		for p := w.Path.Parent(); p != zkfs.Root && !ancestors[p]; p = p.Parent() {
+			ancestors[p] = true
+		}
+	}
+	for p := range ancestors {
+		paths = append(paths, p)
+	}
+	paths = slices.Concat(paths, r.live.Ledger.Roots, r.live.Ledger.Below)
+	slices.SortFunc(paths, comparePaths)
+	return r.read(slices.Compact(paths))
+}
+
+// children finds what the layout owns and no longer declares, level by level:
+// it lists the children of its namespaces and parents that have more of them
+// than are known.
+func (r *reader) children() error {
+	frontier := slices.Clone(r.live.Ledger.Below)
+	for p := range r.live.Nodes {
+		frontier = append(frontier, p)
+	}
+	force := len(r.live.Ledger.Below)
+	for len(frontier) > 0 {
+		var list []zkfs.Path
+		for i, p := range frontier {
+			n := r.live.Nodes[p]
+			if !n.Absent && n.Stat.NumChildren > r.below[p] && (i < force || r.mayHold(n)) {
+				list = append(list, p)
+			}
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		slices.SortFunc(list, comparePaths)
+		list = slices.Compact(list)
+		nodes, err := r.t.Read(r.ctx, zkfs.PartChildren, list)
+		if err != nil {
+			return err
+		}
+		var found []zkfs.Path
+		for _, n := range nodes {
+			known := r.live.Nodes[n.Path]
+			known.Children, known.Denied = n.Children, known.Denied|n.Denied
+			r.live.Nodes[n.Path] = known
+			for _, name := range n.Children {
+				child := n.Path.Join(name)
+				if _, ok := r.live.Nodes[child]; !ok && !r.reserved(child) {
+					found = append(found, child)
+				}
+			}
+		}
+		if err := r.read(found); err != nil {
+			return err
+		}
+		frontier, force = found, 0
+	}
+	return nil
+}
+
+// reserved reports whether a path is the server's or the ledger's.
+func (r *reader) reserved(p zkfs.Path) bool {
+	return zkfs.Path("/zookeeper").Contains(p) || r.l.Ledger.Contains(p)
+}
+
+// mayHold reports whether managed znodes of the layout may stand below n.
+func (r *reader) mayHold(n zkfs.Node) bool {
+	rec, err := layout.ParseRecord(n.Data)
+	return err == nil && rec.Layout == r.l.Name && (rec.Kind == layout.KindNamespace || rec.Kind == layout.KindParent)
+}
+
+// acls reads the ACLs that the recorded aversion does not vouch for: those of
+// znodes that were touched, whose declaration has changed, or that are to be
+// adopted; all of them when the planner is somebody else than in the last run,
+// or when that has not come to its end.
+func (r *reader) acls() error {
+	all := needAllACLs(&r.live.Ledger, r.live.Identities)
+	var paths []zkfs.Path
+	wanted := make(map[zkfs.Path]bool)
+	if r.o.Mode != Destroy {
+		for _, w := range r.live.declared(r.l, r.o) {
+			wanted[w.Path] = true
+			n := r.live.Nodes[w.Path]
+			if n.Absent {
+				continue
+			}
+			if !all {
+				if data, err := w.record(r.l.Name, n.Stat.Aversion).Encode(); err == nil && bytes.Equal(data, n.Data) {
+					continue
+				}
+				rec, err := layout.ParseRecord(n.Data)
+				if err == nil && rec.Layout == r.l.Name && rec.Spec == w.spec && rec.Aversion == n.Stat.Aversion {
+					continue
+				}
+			}
+			paths = append(paths, w.Path)
+		}
+		if r.l.ACL != nil {
+			for p, n := range r.live.Nodes {
+				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && rec.Layout == r.l.Name && rec.Kind == layout.KindParent {
+					paths = append(paths, p)
+				}
+			}
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	slices.SortFunc(paths, comparePaths)
+	nodes, err := r.t.Read(r.ctx, zkfs.PartACL, paths)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		known := r.live.Nodes[n.Path]
+		if n.Denied != 0 {
+			known.Denied |= n.Denied
+			r.live.Nodes[n.Path] = known
+			continue
+		}
+		if n.Absent || n.Stat.Czxid != known.Stat.Czxid || n.Stat.Version != known.Stat.Version {
+			return fmt.Errorf("%s was changed while the plan was made; run it again", n.Path)
+		}
+		// The ACL belongs to the later Stat.
+		known.ACL, known.Stat, known.Denied = n.ACL, n.Stat, known.Denied|n.Denied
+		r.live.Nodes[n.Path] = known
+	}
+	return nil
+}
+
+// needAllACLs reports whether the recorded aversions are not enough.
+func needAllACLs(ledger *Ledger, ids []zkfs.Identity) bool {
+	return ledger.Unfinished() != nil || ledger.Run != nil && !slices.Equal(ledger.Planners, ids)
+}
+
+// contenders reads who holds and waits for the locks that are no longer
+// declared.
+func (r *reader) contenders() error {
+	wanted := make(map[zkfs.Path]bool)
+	if r.o.Mode != Destroy {
+		for _, w := range r.live.declared(r.l, r.o) {
+			wanted[w.Path] = true
+		}
+	}
+	var locks []zkfs.Path
+	for p, n := range r.live.Nodes {
+		if n.Absent || wanted[p] || n.Stat.NumChildren == 0 || n.Data == nil {
+			continue
+		}
+		if rec, err := layout.ParseRecord(n.Data); err == nil && rec.Layout == r.l.Name && rec.Kind == layout.KindLock {
+			locks = append(locks, p)
+		}
+	}
+	slices.SortFunc(locks, comparePaths)
+	holders, err := readHolders(r.ctx, r.t, r.live.Nodes, locks)
+	if err != nil {
+		return err
+	}
+	r.live.Holders = holders
+	return nil
+}
+
+// readHolders reads the contenders of locks whose records are in nodes.
+func readHolders(ctx context.Context, t Target, nodes zkfs.Snapshot, locks []zkfs.Path) (map[zkfs.Path][]Holder, error) {
+	all := make(map[zkfs.Path][]Holder)
+	if len(locks) == 0 {
+		return all, nil
+	}
+	parents, err := t.Read(ctx, zkfs.PartChildren, locks)
+	if err != nil {
+		return nil, err
+	}
+	var paths []zkfs.Path
+	for _, n := range parents {
+		for _, name := range n.Children {
+			paths = append(paths, n.Path.Join(name))
+		}
+	}
+	if len(paths) == 0 {
+		return all, nil
+	}
+	children, err := t.Read(ctx, zkfs.PartData, paths)
+	if err != nil {
+		return nil, err
+	}
+	byPath := make(map[zkfs.Path]zkfs.Node, len(children))
+	for _, n := range children {
+		byPath[n.Path] = n
+	}
+	for _, n := range parents {
+		rec, err := layout.ParseRecord(nodes[n.Path].Data)
+		if err != nil || rec.Policy == nil {
+			rec.Policy = &layout.Policy{}
+		}
+		all[n.Path] = holdersOf(n.Path, n.Children, *rec.Policy, byPath)
+	}
+	return all, nil
+}
+
+// holdersOf reads the contenders of one lock, in the order in which they are
+// served; children that are no contenders come last and hold nothing.
+func holdersOf(lock zkfs.Path, children []string, p layout.Policy, nodes map[zkfs.Path]zkfs.Node) []Holder {
+	rc, err := recipe.New(string(p.Recipe), string(p.Mode), p.Prefix)
+	if err != nil {
+		rc = recipe.Recipe{}
+	}
+	q := rc.Queue(children)
+	var holders []Holder
+	for _, place := range q.Places(p.Permits) {
+		h := Holder{Name: place.Name, Holds: place.Holds, Mode: "exclusive"}
+		if place.Shared {
+			h.Mode = "shared"
+		}
+		n := nodes[lock.Join(place.Name)]
+		if n.Absent {
+			continue
+		}
+		h.Token, h.Session = n.Stat.Czxid, n.Stat.EphemeralOwner
+		if d, ok := recipe.ParseData(n.Data); ok {
+			h.Owner, h.Host, h.PID, h.Mode = d.Owner, d.Host, d.PID, d.Mode
+			if !d.Since.IsZero() {
+				h.Since = d.Since.UTC().Format("2006-01-02T15:04:05Z07:00")
+			}
+		}
+		holders = append(holders, h)
+	}
+	for _, name := range q.Unknown {
+		n := nodes[lock.Join(name)]
+		holders = append(holders, Holder{Name: name, Token: n.Stat.Czxid, Session: n.Stat.EphemeralOwner})
+	}
+	return holders
 }

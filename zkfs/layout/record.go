@@ -304,6 +304,12 @@ type Attribute struct{ Name, Value string }
 var attributeOrder = []string{"mode", "permits", "recipe", "prefix", "wait_timeout", "max_hold", "max_waiters",
 	"session_timeout", "tick_time", "heartbeat", "on_lost", "kill_timeout", "reentrant", "revocable", "rank", "contender_acl"}
 
+// AttributeLess reports whether the policy attribute a comes before b in the
+// order of the language reference.
+func AttributeLess(a, b string) bool {
+	return slices.Index(attributeOrder, a) < slices.Index(attributeOrder, b)
+}
+
 // Spec returns the digest of what the configuration wrote about a namespace:
 // its ACL and protection.
 func (n Namespace) Spec() string { return n.spec(KindNamespace, nil) }

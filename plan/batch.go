@@ -1,0 +1,248 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// MaxBatch is how large an encoded multi may become, in bytes. Servers take
+// twice as much, but what they write to their log can outgrow the request
+// (ZOOKEEPER-2101, ZOOKEEPER-3496).
+const MaxBatch = 512 << 10
+
+const (
+	// overhead is kept free in every batch for the run in the ledger, the
+	// check of the apply lock and the entry of the history.
+	overhead = 8 << 10
+	// manyRoots is how many roots may have one parent before the ledger names
+	// the parent instead.
+	manyRoots = 64
+)
+
+// ledger says what the plan wants from the ledger, but its roots.
+func (d *differ) ledger() {
+	l := &d.e.Ledger
+	l.Path, l.Serial, l.Planners = d.l.Ledger, d.live.Ledger.Serial, d.live.Identities
+	l.ACL, l.Agents, l.Parent, l.Ancestor = ledgerACLs(d.l, d.e.Name, d.live.Identities)
+	l.Before = slices.Concat(d.live.Ledger.Roots, d.live.Ledger.Below)
+	for i := range d.l.Ensembles {
+		l.Siblings = append(l.Siblings, d.l.Ensembles[i].Name)
+	}
+	slices.Sort(l.Siblings)
+}
+
+// apparatus compares what stands in the ledger with what it should be. Its ACLs
+// change only by layout.acl, that of the inventory also with the locks'.
+func (d *differ) apparatus() {
+	l := &d.e.Ledger
+	if !d.live.Ledger.Exists() || d.o.Mode != Normal || d.o.partial() {
+		return
+	}
+	for _, x := range []struct {
+		path zkfs.Path
+		acl  zkfs.ACL
+		when bool
+	}{
+		{l.Path, l.ACL, d.l.ACL != nil},
+		{l.Path.Join(applyName), l.ACL, d.l.ACL != nil},
+		{l.Path.Join(historyName), l.ACL, d.l.ACL != nil},
+		{l.Path.Join(agentsName), l.Agents, true},
+	} {
+		n := d.node(x.path)
+		if n.Absent || n.ACL == nil || !x.when || sameACL(n.ACL, x.acl) {
+			continue
+		}
+		// Its data changes with every run, and its children with every session.
+		pre := Precondition{x.path, n.Stat.Czxid, zkfs.AnyVersion, n.Stat.Aversion}
+		d.add(Step{
+			Path: x.path, Kind: layout.KindLedger, Actions: []Action{UpdateACL}, Pre: pre,
+			ACL: x.acl, OldACL: n.ACL.Canonical(), Pos: d.l.Pos,
+		})
+	}
+}
+
+// finish puts the steps into the order of applying and cuts them into batches.
+func (d *differ) finish() {
+	e := &d.e
+	slices.SortFunc(e.Steps, func(a, b Step) int {
+		switch x, y := a.Has(Delete), b.Has(Delete); {
+		case x && y:
+			return comparePaths(b.Path, a.Path)
+		case x:
+			return 1
+		case y:
+			return -1
+		}
+		return comparePaths(a.Path, b.Path)
+	})
+	slices.SortFunc(e.Others, func(a, b Precondition) int { return comparePaths(a.Path, b.Path) })
+	slices.SortStableFunc(e.Drift, func(a, b Drift) int { return comparePaths(a.Path, b.Path) })
+	slices.SortStableFunc(e.Blocked, func(a, b Blocked) int { return comparePaths(a.Path, b.Path) })
+	d.roots()
+	e.Ledger.Complete = d.o.Mode == Normal && !d.o.partial()
+
+	for i := range e.Steps {
+		if s := &e.Steps[i]; s.ACL != nil && !s.Has(Create) {
+			e.ACLs = append(e.ACLs, i)
+		}
+	}
+	slices.SortStableFunc(e.ACLs, func(a, b int) int {
+		return cmp.Compare(rank(&e.Steps[a]), rank(&e.Steps[b]))
+	})
+	e.Batches = cut(e)
+	if len(e.Batches) == 0 && len(e.ACLs) == 0 && d.o.Mode == RefreshOnly && len(e.Drift) > 0 {
+		// Nothing to write but that the ledger no longer vouches for the tree.
+		e.Batches = []Batch{{Ops: 2, Bytes: ledgerBytes(e) + overhead}}
+	}
+}
+
+// rank puts revocations before grants.
+func rank(s *Step) int {
+	if revokes(s.OldACL, s.ACL) {
+		return 0
+	}
+	return 1
+}
+
+// roots finds the topmost of what is managed after the plan.
+func (d *differ) roots() {
+	managed := func(p zkfs.Path) bool {
+		if i, ok := d.steps[p]; ok {
+			s := &d.e.Steps[i]
+			return s.Kind != layout.KindLedger && !s.Has(Delete) && !s.Has(Disown)
+		}
+		return p != d.l.Ledger && d.owns(p)
+	}
+	// Sorting has moved the steps.
+	for i := range d.e.Steps {
+		d.steps[d.e.Steps[i].Path] = i
+	}
+	byParent := make(map[zkfs.Path][]zkfs.Path)
+	consider := func(p zkfs.Path) {
+		if managed(p) && (p.Parent() == zkfs.Root || !managed(p.Parent())) {
+			byParent[p.Parent()] = append(byParent[p.Parent()], p)
+		}
+	}
+	for i := range d.e.Steps {
+		consider(d.e.Steps[i].Path)
+	}
+	for p := range d.live.Nodes {
+		if _, ok := d.steps[p]; !ok {
+			consider(p)
+		}
+	}
+	for parent, children := range byParent {
+		if len(children) > manyRoots && parent != zkfs.Root {
+			d.e.Ledger.Below = append(d.e.Ledger.Below, parent)
+		} else {
+			d.e.Ledger.Roots = append(d.e.Ledger.Roots, children...)
+		}
+	}
+	slices.SortFunc(d.e.Ledger.Roots, comparePaths)
+	slices.SortFunc(d.e.Ledger.Below, comparePaths)
+}
+
+// ops returns the operations of a step in the batch's multi.
+func (s *Step) ops() []zkfs.Op {
+	switch {
+	case s.Has(Create):
+		return []zkfs.Op{
+			{Kind: zkfs.OpCreate, Path: s.Path, ACL: s.ACL},
+			{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: 0},
+		}
+	case s.Has(Delete):
+		return []zkfs.Op{{Kind: zkfs.OpDelete, Path: s.Path, Version: s.Pre.Version}}
+	case s.Data != nil:
+		return []zkfs.Op{{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: s.Pre.Version}}
+	}
+	return nil
+}
+
+// cut packs the steps into batches. A batch ends between two namespaces where
+// that is possible: what has one parent goes together.
+func cut(e *Ensemble) []Batch {
+	reserve := ledgerBytes(e) + overhead
+	var batches []Batch
+	current := Batch{Ops: 2, Bytes: reserve}
+	border := Batch{} // current as it was at the last border
+	emit := func(b Batch) {
+		if b.Ops > 2 {
+			batches = append(batches, b)
+		}
+	}
+	var last zkfs.Path
+	for i := range e.Steps {
+		s := &e.Steps[i]
+		ops := s.ops()
+		if len(ops) == 0 {
+			continue
+		}
+		bytes := 0
+		for _, op := range ops {
+			bytes += opBytes(op, e.Chroot)
+		}
+		if group := s.Path.Parent(); group != last {
+			last = group
+			border = current
+			border.To = i
+		}
+		for current.Bytes+bytes > MaxBatch && current.Ops > 2 {
+			end := border
+			if end.Ops <= 2 || end.To <= current.From {
+				// One namespace is more than a batch.
+				end = current
+				end.To = i
+			}
+			emit(end)
+			current = Batch{From: end.To, Ops: 2, Bytes: reserve}
+			for j := end.To; j < i; j++ {
+				for _, op := range e.Steps[j].ops() {
+					current.Ops++
+					current.Bytes += opBytes(op, e.Chroot)
+				}
+			}
+			border = Batch{}
+		}
+		current.Ops += len(ops)
+		current.Bytes += bytes
+		current.To = i + 1
+	}
+	emit(current)
+	return batches
+}
+
+// ledgerBytes returns how large the ledger can become in the plan's multis.
+func ledgerBytes(e *Ensemble) int {
+	n := 1024
+	for _, list := range [][]zkfs.Path{e.Ledger.Roots, e.Ledger.Below, e.Ledger.Before} {
+		for _, p := range list {
+			n += len(p) + 3
+		}
+	}
+	for _, id := range e.Ledger.Planners {
+		n += len(id.Scheme) + len(id.ID) + 4
+	}
+	return min(n, MaxLedger)
+}
+
+// opBytes returns the size of one operation in an encoded multi: a header of 9
+// bytes, strings and buffers with 4 bytes of length before them (ZooKeeper's
+// jute).
+func opBytes(op zkfs.Op, chroot zkfs.Path) int {
+	n := 9 + 4 + len(op.Path.Under(chroot))
+	switch op.Kind {
+	case zkfs.OpCreate:
+		n += 4 + len(op.Data) + 4 + 4
+		for _, e := range op.ACL {
+			n += 4 + 4 + len(e.Scheme) + 4 + len(e.ID)
+		}
+	case zkfs.OpSet:
+		n += 4 + len(op.Data) + 4
+	default:
+		n += 4
+	}
+	return n
+}

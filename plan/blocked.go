@@ -1,0 +1,206 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// undeclared decides what becomes of znodes that the layout owns and does not
+// declare, or no longer: children before their parents, since a parent can go
+// only when nothing stays below it.
+func (d *differ) undeclared() {
+	var paths []zkfs.Path
+	for p, n := range d.live.Nodes {
+		if _, done := d.steps[p]; done || n.Absent || len(n.Data) == 0 || d.wanting() && d.byPath[p] != nil {
+			continue
+		}
+		if p == d.l.Ledger || p.Contains(d.l.Ledger) && d.o.Mode == Destroy {
+			continue // the ledger stays, and what it stands below
+		}
+		paths = append(paths, p)
+	}
+	slices.SortFunc(paths, func(a, b zkfs.Path) int { return comparePaths(b, a) })
+	for _, p := range paths {
+		rec, ok := d.owned(p)
+		switch {
+		case !ok:
+		case rec.Kind == layout.KindParent:
+			d.parent(d.node(p), rec)
+		case rec.Kind == layout.KindNamespace || rec.Kind == layout.KindLock:
+			d.leftover(d.node(p), rec)
+		default:
+			d.e.Blocked = append(d.e.Blocked, Blocked{Address: rec.Address, Path: p, Reason: BlockNewer,
+				Detail: fmt.Sprintf("%s is recorded as a %q, which this release does not know.", p, rec.Kind)})
+		}
+	}
+}
+
+// parent deals with an ancestor that an earlier run made: it goes with destroy
+// when nothing else is below it.
+func (d *differ) parent(n zkfs.Node, rec layout.Record) {
+	s := Step{Path: n.Path, Kind: layout.KindParent, Pre: precondition(n), Pos: d.l.Pos}
+	if d.o.Mode == Destroy && d.o.covers("") && int(n.Stat.NumChildren) == d.leaving[n.Path] && d.needed[n.Path] == 0 && !rec.Protected {
+		s.Actions, s.OldData = []Action{Delete}, n.Data
+		d.add(s)
+		return
+	}
+	s.Actions = noOp
+	if d.wanting() && d.l.ACL != nil && n.ACL != nil && d.o.Mode == Normal {
+		acl := resolve(d.l.ACL, d.live.Identities)
+		if !sameACL(n.ACL, acl) {
+			rec.Aversion = n.Stat.Aversion + 1
+			s.Actions, s.ACL, s.OldACL = []Action{UpdateACL}, acl, n.ACL.Canonical()
+			s.OldData, s.Data = n.Data, d.encode(rec, n.Path, d.l.Pos)
+		}
+	}
+	d.add(s)
+}
+
+// leftover deals with a namespace or lock that is not declared any more.
+func (d *differ) leftover(n zkfs.Node, rec layout.Record) {
+	s := Step{Address: rec.Address, Path: n.Path, Kind: rec.Kind, Pre: precondition(n), OldData: n.Data, Reason: "not declared any more"}
+	if w := d.byPath[n.Path]; w != nil {
+		s.Pos = w.Pos
+	}
+	if d.o.Mode == Destroy {
+		s.Reason = "everything is to go"
+	}
+	keep := func() {
+		s.Actions, s.OldData, s.Reason = noOp, nil, ""
+		d.add(s)
+	}
+	switch {
+	case d.disowned(rec.Address):
+		s.Actions, s.Data, s.Reason = []Action{Disown}, []byte{}, "it stays in the tree and belongs to nobody"
+		d.add(s)
+	case len(d.o.Disown) > 0 || !d.o.covers(rec.Address) || d.o.Mode == RefreshOnly:
+		keep()
+	case d.needed[n.Path] > 0 && d.o.Mode == Destroy:
+		keep() // for what is excluded below it
+	case d.needed[n.Path] > 0:
+		d.demote(n, rec, s)
+	default:
+		s.Actions = []Action{Delete}
+		d.obstacles(n, rec, s)
+		d.add(s)
+	}
+}
+
+// disowned reports whether a removed block or "state rm" lets go of an address.
+func (d *differ) disowned(a layout.Address) bool {
+	if len(d.o.Disown) > 0 {
+		return d.o.covers(a)
+	}
+	if !d.o.covers(a) || d.o.Mode == RefreshOnly {
+		return false
+	}
+	return slices.ContainsFunc(d.l.Removed, func(r layout.Removed) bool { return !r.Destroy && r.From.Covers(a) })
+}
+
+// demote turns a namespace that is no longer declared into a parent: something
+// below it stays.
+func (d *differ) demote(n zkfs.Node, rec layout.Record, s Step) {
+	if rec.Kind == layout.KindLock {
+		d.e.Blocked = append(d.e.Blocked, Blocked{Address: rec.Address, Path: n.Path, Reason: BlockChildren,
+			Detail: fmt.Sprintf("%s is a lock that is not declared any more, and something is declared below it.", n.Path)})
+		return
+	}
+	old := rec
+	rec.Kind, rec.Address, rec.Spec, rec.Aversion = layout.KindParent, "", "", n.Stat.Aversion
+	s.Previous, s.Address, s.Kind = old.Address, "", layout.KindParent
+	s.Actions, s.Reason = []Action{UpdatePolicy}, "not declared any more, and needed by what is below it"
+	s.Data = d.encode(rec, n.Path, s.Pos)
+	d.add(s)
+}
+
+// obstacles finds what stands in the way of a delete.
+func (d *differ) obstacles(n zkfs.Node, rec layout.Record, s Step) {
+	block := func(reason BlockReason, holders []Holder, format string, args ...any) {
+		d.e.Blocked = append(d.e.Blocked, Blocked{
+			Address: rec.Address, Path: n.Path, Reason: reason, Pos: s.Pos, Holders: holders, Detail: fmt.Sprintf(format, args...),
+		})
+	}
+	if rec.Protected {
+		how := "Declare it with lifecycle { prevent_destroy = false } and apply that first."
+		if s.Pos != (layout.Pos{}) {
+			how = "Set lifecycle { prevent_destroy = false } on it and apply that first."
+		}
+		block(BlockProtected, nil, "%s is protected; that is recorded in the tree and outlives its block.\n%s", n.Path, how)
+	}
+	staying := int(n.Stat.NumChildren) - d.leaving[n.Path]
+	if staying <= 0 {
+		return
+	}
+	if rec.Kind == layout.KindLock {
+		holders := d.live.Holders[n.Path]
+		d.held(n.Path, holders, staying, block)
+		return
+	}
+	names := d.foreign(n)
+	block(BlockChildren, nil, "Below %s stay %s, which this plan does not delete%s.\nRemove them, or keep the namespace.",
+		n.Path, count(staying, "child", "children"), listed(names))
+}
+
+// held blocks the delete of a lock with children.
+func (d *differ) held(path zkfs.Path, holders []Holder, children int, block func(BlockReason, []Holder, string, ...any)) {
+	holding, foreign := 0, 0
+	for _, h := range holders {
+		if h.Holds {
+			holding++
+		}
+		if h.Mode == "" {
+			foreign++
+		}
+	}
+	switch {
+	case len(holders) > 0 && foreign == len(holders):
+		var names []string
+		for _, h := range holders {
+			names = append(names, h.Name)
+		}
+		block(BlockChildren, holders, "Below the lock %s stay %s that are no contenders%s.\nRemove them, or keep the lock.",
+			path, count(children, "child", "children"), listed(names))
+	default:
+		block(BlockHeld, holders, "%s is in use: %s, %d waiting.\nWait until it is free, or stop those who use it.",
+			path, count(max(holding, 1), "holder", "holders"), max(len(holders)-holding-foreign, 0))
+	}
+}
+
+// foreign returns the children of a znode that are not to be deleted, as far as
+// they were listed.
+func (d *differ) foreign(n zkfs.Node) []string {
+	var names []string
+	for _, name := range n.Children {
+		if i, ok := d.steps[n.Path.Join(name)]; !ok || !d.e.Steps[i].Has(Delete) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// count writes a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// listed writes a few names in parentheses, with a space before them.
+func listed(names []string) string {
+	const some = 5
+	if len(names) == 0 {
+		return ""
+	}
+	more := ""
+	if len(names) > some {
+		more = fmt.Sprintf(", and %d more", len(names)-some)
+		names = names[:some]
+	}
+	return " (" + strings.Join(names, ", ") + more + ")"
+}

@@ -1,0 +1,168 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+const planAgain = `Run "lockform plan" again and review the change.`
+
+// preconditions reads everything again that the rest of the plan relies on. What
+// the run itself has done already counts as done.
+func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err error) {
+	done := 0 // steps before it were carried out
+	if s.batch > 0 {
+		done = s.e.Batches[s.batch-1].To
+	}
+	var paths []zkfs.Path
+	var steps []*Step
+	leaving := make(map[zkfs.Path]int32)
+	for i := done; i < len(s.e.Steps); i++ {
+		step := &s.e.Steps[i]
+		steps = append(steps, step)
+		paths = append(paths, step.Path)
+		if step.Has(Delete) {
+			leaving[step.Path.Parent()]++
+		}
+	}
+	for _, pre := range s.e.Others {
+		paths = append(paths, pre.Path)
+	}
+	nodes, err := s.Target.Read(ctx, 0, paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, step := range steps {
+		n := nodes[i]
+		if p, ok := mismatch(step.Pre, n); ok {
+			p.Address, p.Pos = step.Address, step.Pos
+			stale = append(stale, p)
+			continue
+		}
+		if step.Has(Delete) && n.Stat.NumChildren > leaving[n.Path] {
+			b, err := s.inUse(ctx, step)
+			if err != nil {
+				return nil, nil, err
+			}
+			blocked = append(blocked, b)
+		}
+	}
+	for i, pre := range s.e.Others {
+		if p, ok := mismatch(pre, nodes[len(steps)+i]); ok {
+			stale = append(stale, p)
+		}
+	}
+	return stale, blocked, nil
+}
+
+// mismatch compares a znode with how it looked when the plan was made.
+func mismatch(pre Precondition, n zkfs.Node) (Problem, bool) {
+	p := Problem{Path: pre.Path}
+	say := func(summary, format string, args ...any) (Problem, bool) {
+		p.Summary = summary
+		p.Detail = fmt.Sprintf(format, args...) + "\n" + planAgain
+		return p, true
+	}
+	switch {
+	case pre.Czxid == 0 && n.Absent:
+		return p, false
+	case pre.Czxid == 0:
+		return say("A znode has appeared", "%s exists now; when this plan was made it did not.", pre.Path)
+	case n.Absent:
+		return say("A znode is gone", "%s does not exist any more.", pre.Path)
+	case pre.Czxid != n.Stat.Czxid:
+		return say("A znode was made anew", "%s has czxid 0x%x; this plan was made against 0x%x.", pre.Path, n.Stat.Czxid, pre.Czxid)
+	case pre.Version != zkfs.AnyVersion && pre.Version != n.Stat.Version:
+		return say("Data differs from the plan", "%s has version %d; this plan was made against %d.", pre.Path, n.Stat.Version, pre.Version)
+	case pre.Aversion != zkfs.AnyVersion && pre.Aversion != n.Stat.Aversion:
+		return say("ACL differs from the plan", "%s has aversion %d; this plan was made against %d.", pre.Path, n.Stat.Aversion, pre.Aversion)
+	}
+	return p, false
+}
+
+// inUse is the problem of a delete whose znode has children that stay.
+func (s *side) inUse(ctx context.Context, step *Step) (Problem, error) {
+	p := Problem{Summary: "A znode that is to be deleted has children", Address: step.Address, Path: step.Path, Pos: step.Pos,
+		Detail: fmt.Sprintf("%s has children that this plan does not delete.\n%s", step.Path, planAgain)}
+	if step.Kind != layout.KindLock {
+		return p, nil
+	}
+	nodes := zkfs.Snapshot{step.Path: {Path: step.Path, Data: step.OldData}}
+	holders, err := readHolders(ctx, s.Target, nodes, []zkfs.Path{step.Path})
+	if err != nil {
+		return p, err
+	}
+	if len(holders[step.Path]) > 0 {
+		b := Blocked{
+			Address: step.Address, Path: step.Path, Pos: step.Pos, Reason: BlockHeld, Holders: holders[step.Path],
+			Detail: fmt.Sprintf("%s is in use.\nWait until it is free, or stop those who use it.", step.Path),
+		}
+		p = b.Problem()
+	}
+	return p, nil
+}
+
+// Problem returns the blocked change as a diagnostic that names its holders.
+func (b Blocked) Problem() Problem {
+	p := Problem{Address: b.Address, Path: b.Path, Pos: b.Pos, Detail: b.Detail}
+	switch b.Reason {
+	case BlockProtected:
+		p.Summary = "A protected znode would be deleted"
+	case BlockHeld:
+		p.Summary = "A lock is in use"
+	case BlockChildren:
+		p.Summary = "A znode has children that stay"
+	case BlockOwned:
+		p.Summary = "A znode is owned by another layout"
+	case BlockUnmanaged:
+		p.Summary = "A znode that nobody owns is in the way"
+	case BlockDamaged:
+		p.Summary = "A record is damaged"
+	case BlockNewer:
+		p.Summary = "A record is of a newer format"
+	case BlockMaxDelete:
+		p.Summary = "Too much would be deleted"
+	case BlockUnfinished:
+		p.Summary = "A run of another configuration is unfinished"
+	default:
+		p.Summary = "The plan is blocked: " + string(b.Reason)
+	}
+	for _, h := range b.Holders {
+		p.Detail += "\n  " + h.String()
+	}
+	return p
+}
+
+// String tells who a holder is, such as
+// "holds exclusive: billing on db1, pid 4711, since 2026-11-20T18:00:00Z, token 73".
+func (h Holder) String() string {
+	s := "waits"
+	if h.Holds {
+		s = "holds"
+	}
+	if h.Mode == "" {
+		s = "stands there"
+	} else {
+		s += " " + h.Mode
+	}
+	s += ": "
+	switch {
+	case h.Owner != "":
+		s += h.Owner
+	case h.Host == "":
+		s += h.Name
+	}
+	if h.Host != "" {
+		if h.Owner != "" {
+			s += " on "
+		}
+		s += fmt.Sprintf("%s, pid %d", h.Host, h.PID)
+	}
+	if h.Since != "" {
+		s += ", since " + h.Since
+	}
+	return s + fmt.Sprintf(", token %d", h.Token)
+}
