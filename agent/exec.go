@@ -1,0 +1,346 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/lockform/lockform/agent/internal/guardian"
+	"github.com/lockform/lockform/agent/internal/proc"
+	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// IsGuardian reports whether this process was started by an Exec as its
+// guardian; main then does nothing but os.Exit(Guardian(os.Args)).
+func IsGuardian(args []string) bool { return guardian.Called(args) }
+
+// Guardian is the main of a guardian. It returns an exit code.
+func Guardian(args []string) int { return guardian.Main(args) }
+
+// Restart says when the locks are taken and the command is run again.
+type Restart string
+
+// The restarts.
+const (
+	RestartNever  Restart = "never"
+	RestartOnLost Restart = "on-lost"
+	RestartAlways Restart = "always"
+)
+
+// An Exec runs a command while holding locks. Paths, Command and Connect are
+// required; the zero value of everything else is the usual.
+type Exec struct {
+	Paths   []zkfs.Path
+	Command []string // the name as it was given, and its arguments
+	// Shell makes the name a line of shell and the arguments its $1 and so on.
+	Shell bool
+	// Environ is what the command's environment is made from. Nil means that
+	// of this process.
+	Environ []string
+	// Connect opens the client that is used for all runs, and closed by Run.
+	Connect func(context.Context) (*lock.Client, error)
+	// Options are those of the acquisition, without callbacks. Outer is taken
+	// from the environment.
+	Options lock.Options
+	// OnLost is used where it is not laxer than the policies'.
+	OnLost  layout.OnLost
+	Hooks   Hooks
+	Restart Restart // "" means RestartNever
+	// NotAcquired is the exit code in place of CodeNotAcquired when not nil.
+	NotAcquired *int
+	// Verbose says on Stderr when the locks are waited for, and for whom.
+	Verbose bool
+	Stderr  io.Writer // nil means standard error
+	Logger  hclog.Logger
+
+	open func(context.Context) (locker, error) // instead of Connect, in tests
+}
+
+// The pauses before another try of -restart, jittered by half. A run that
+// lasted for as long as the longest begins with the shortest again.
+const (
+	firstPause = 500 * time.Millisecond
+	longPause  = 30 * time.Second
+)
+
+// closeTime is how long giving up may take once a signal asks for the end.
+const closeTime = 700 * time.Millisecond
+
+// Run takes the locks, runs the command and gives the locks up. It returns the
+// exit code, and for one of the agent's own the reason, to be shown to the
+// user. It returns early only when ctx ends while the locks are waited for.
+func (e *Exec) Run(ctx context.Context) (int, error) {
+	notAcquired := CodeNotAcquired
+	if e.NotAcquired != nil {
+		notAcquired = *e.NotAcquired
+	}
+	r, err := e.prepare()
+	if err != nil {
+		return exitCode(err, notAcquired), err
+	}
+	r.children = proc.Watch()
+	defer r.children.Close()
+	r.signals = catchSignals()
+	defer r.signals.release()
+
+	pause := firstPause
+	for {
+		began := time.Now()
+		code, err := r.once(ctx)
+		if code == 0 && err != nil {
+			code = exitCode(err, notAcquired)
+		}
+		if !r.again(err) {
+			r.disconnect(err)
+			var sig signalled
+			if errors.As(err, &sig) {
+				err = nil // whoever sent it knows
+			}
+			return code, explain(err)
+		}
+		if time.Since(began) >= longPause {
+			pause = firstPause
+		}
+		wait := pause/2 + rand.N(pause/2)
+		r.say("%s; trying again in %s", r.ending(code, err), wait.Round(time.Millisecond))
+		pause = min(2*pause, longPause)
+		if err := r.sleep(ctx, wait); err != nil {
+			r.disconnect(err)
+			return exitCode(err, notAcquired), nil
+		}
+	}
+}
+
+// prepare finds what needs no lock to be found: a command that is not there
+// must not make others wait.
+func (e *Exec) prepare() (*runner, error) {
+	if len(e.Paths) == 0 || len(e.Command) == 0 {
+		return nil, errors.New("a lock's path and a command are needed")
+	}
+	for i, p := range e.Paths {
+		for _, q := range e.Paths[:i] {
+			if p == q {
+				return nil, fmt.Errorf("the path %s is given twice", p)
+			}
+		}
+	}
+	r := &runner{Exec: *e, base: e.Environ}
+	if r.base == nil {
+		r.base = os.Environ()
+	}
+	if r.Stderr == nil {
+		r.Stderr = os.Stderr
+	}
+	if r.Logger == nil {
+		r.Logger = hclog.NewNullLogger()
+	}
+	if r.open == nil {
+		r.open = func(ctx context.Context) (locker, error) {
+			client, err := e.Connect(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return clientLocker{client}, nil
+		}
+	}
+	var err error
+	if r.Options.Outer, err = lock.ParseOuter(lookup(r.base, varHeld)); err != nil {
+		return nil, err
+	}
+	if e.Shell {
+		r.program = shellProgram(e.Command[0], e.Command[1:]...)
+	} else if r.program, err = findProgram(e.Command, searchPath(r.base)); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// searchPath returns the value of PATH, or what execvp takes without one.
+func searchPath(env []string) string {
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, "PATH="); ok {
+			return value
+		}
+	}
+	return "/bin:/usr/bin"
+}
+
+// A runner is a run of an Exec.
+type runner struct {
+	Exec
+	base     []string // environment
+	program  program
+	children *proc.Children
+	signals  *signals
+	locker   locker // nil until connected
+	ended    bool   // a signal asked the command to end: -restart has no say
+}
+
+// once takes the locks and runs the command one time. A code other than 0 is
+// the command's own, or CodeLost.
+func (r *runner) once(ctx context.Context) (code int, err error) {
+	t, err := r.take(ctx)
+	if err != nil {
+		return 0, err
+	}
+	r.compare(t)
+	return r.hold(t)
+}
+
+// take connects, if need be, and takes the locks. When a signal comes first
+// nothing is held, and the error is signalled.
+func (r *runner) take(ctx context.Context) (taken, error) {
+	ctx, stop := r.signals.during(ctx)
+	t, err := r.acquire(ctx)
+	if cause := stop(); cause != nil {
+		if err == nil {
+			r.release(t)
+		}
+		return taken{}, cause
+	}
+	return t, err
+}
+
+func (r *runner) acquire(ctx context.Context) (taken, error) {
+	if r.locker == nil {
+		var err error
+		if r.locker, err = r.open(ctx); err != nil {
+			return taken{}, err
+		}
+	}
+	o := r.Options
+	if r.Verbose {
+		o.OnQueued = func(q lock.Queued) { r.say("%s", waitingFor(q)) }
+		o.OnSuspect = func() { r.say("no answer from ZooKeeper in time; the lock is suspect") }
+		o.OnHeld = func() { r.say("ZooKeeper answers again; the lock is held") }
+	}
+	t, err := r.locker.acquire(ctx, r.Paths, o)
+	if err == nil && r.Verbose {
+		for _, g := range t.grants {
+			r.say("holding %s (%s), token %d", g.path, g.mode, g.token)
+		}
+	}
+	return t, err
+}
+
+// waitingFor says whom one waits for.
+func waitingFor(q lock.Queued) string {
+	text := fmt.Sprintf("waiting for %s", q.Path)
+	if b := q.Behind; b.Node != "" {
+		text += " behind "
+		switch {
+		case b.Owner != "":
+			text += b.Owner
+		default:
+			text += "an unknown client"
+		}
+		text += fmt.Sprintf(" (%s)", b.Node.Base())
+	}
+	return fmt.Sprintf("%s, position %d", text, q.Position)
+}
+
+// release gives the locks up, the last first. A contender that cannot be
+// deleted goes with its session; that is told, and changes no exit code.
+func (r *runner) release(t taken) {
+	ctx, cancel := context.WithTimeout(context.Background(), hookTime)
+	defer cancel()
+	for i := len(t.grants) - 1; i >= 0; i-- {
+		g := t.grants[i]
+		if err := g.Release(ctx); err != nil && !errors.Is(err, lock.ErrLost) {
+			r.say("%s was not released: %v", g.path, err)
+		}
+	}
+}
+
+// disconnect closes the client. After a signal it does not take long; what is
+// left of a session then expires.
+func (r *runner) disconnect(err error) {
+	if r.locker == nil {
+		return
+	}
+	limit := hookTime
+	var sig signalled
+	if errors.As(err, &sig) {
+		limit = closeTime
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := r.locker.close(ctx); err != nil {
+		r.Logger.Debug("the session was not closed", "error", err)
+	}
+	r.locker = nil
+}
+
+// again reports whether -restart wants another run after this end.
+func (r *runner) again(err error) bool {
+	var sig signalled
+	if r.ended || errors.As(err, &sig) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	switch r.Restart {
+	case RestartOnLost:
+		return errors.Is(err, lock.ErrLost)
+	case RestartAlways:
+		// What will not mend itself is no reason to try again.
+		return err == nil || errors.Is(err, lock.ErrLost) || errors.Is(err, lock.ErrNotAcquired) ||
+			errors.Is(err, zkfs.ErrUnavailable) || errors.Is(err, zkfs.ErrSessionOver) || errors.Is(err, zkfs.ErrOutcomeUnknown)
+	}
+	return false
+}
+
+// ending words the end of a run.
+func (r *runner) ending(code int, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("the command ended with exit code %d", code)
+}
+
+// sleep waits; a signal or the end of ctx is an error.
+func (r *runner) sleep(ctx context.Context, d time.Duration) error {
+	ctx, stop := r.signals.during(ctx)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return stop()
+}
+
+// compare tells of wishes that are laxer than a policy and so count for
+// nothing.
+func (r *runner) compare(t taken) {
+	tell := func(g grant, flag string, asked, policy any) {
+		r.say("-%s=%v is laxer than the policy of %s; its %v counts", flag, asked, g.path, policy)
+	}
+	for _, g := range t.grants {
+		p := g.Policy()
+		if d := r.Options.KillTimeout; d > p.KillTimeout {
+			tell(g, "kill-timeout", d, p.KillTimeout)
+		}
+		if d := r.Options.MaxHold; p.MaxHold != layout.NoLimit && d > p.MaxHold {
+			tell(g, "max-hold", d, p.MaxHold)
+		}
+		if h := r.Options.Heartbeat; h != "" && h != p.Heartbeat {
+			tell(g, "heartbeat", h, p.Heartbeat)
+		}
+		if r.OnLost != "" && strictness(r.OnLost) < strictness(p.OnLost) {
+			tell(g, "on-lost", r.OnLost, p.OnLost)
+		}
+	}
+}
+
+// say writes a line to standard error.
+func (r *runner) say(format string, args ...any) {
+	fmt.Fprintf(r.Stderr, "lockform-agent: "+format+"\n", args...)
+}

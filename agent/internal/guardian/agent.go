@@ -1,0 +1,77 @@
+package guardian
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lockform/lockform/agent/internal/proc"
+)
+
+// A Guardian is the agent's end of the pipe. Its methods do not block; what
+// cannot be said because the guardian is gone is lost, and Done tells of it.
+type Guardian struct {
+	*proc.Child
+	pipe *os.File
+}
+
+// Start starts a guardian: the program of this process once more, whose main
+// has to ask Called first thing.
+func Start(children *proc.Children) (*Guardian, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the guardian: %w", err)
+	}
+	defer r.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("start the guardian: %w", err)
+	}
+	defer null.Close()
+	child, err := children.Start("/proc/self/exe", []string{os.Args[0], argument, strconv.Itoa(os.Getpid())},
+		&syscall.ProcAttr{
+			Env:   []string{},
+			Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), r.Fd()},
+			// A session of its own keeps the terminal's signals away.
+			Sys: &syscall.SysProcAttr{Setsid: true},
+		}, nil, nil)
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("start the guardian: %w", err)
+	}
+	return &Guardian{Child: child, pipe: w}, nil
+}
+
+// Guard says which processes to kill: a process group, and whatever has mark in
+// its environment.
+func (g *Guardian) Guard(group int, mark string) {
+	g.say("mark " + strconv.Quote(mark) + "\ngroup " + strconv.Itoa(group) + "\n")
+}
+
+// Deadline says that nothing of the command may run after the given time from
+// now, suspends of the machine included.
+func (g *Guardian) Deadline(in time.Duration) {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return // it has been there since Linux 2.6.39
+	}
+	g.say("deadline " + strconv.FormatInt(max(now.Nano()+int64(in), 1), 10) + "\n")
+}
+
+// Release says that nothing is to be guarded any more: the guardian ends.
+func (g *Guardian) Release() {
+	g.say("release\n")
+	g.pipe.Close()
+}
+
+// say writes to the guardian. One that is stopped reads nothing; it cannot be
+// waited for.
+func (g *Guardian) say(text string) {
+	_ = g.pipe.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+	_, _ = g.pipe.WriteString(text)
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/lockform-agent/internal/settings"
+)
+
+// connection holds the flags that say how to reach ZooKeeper.
+type connection struct {
+	settings.Connection
+	file string
+}
+
+func (c *connection) flags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag("servers", "CONNECT", "host:port,host:port/chroot (also LOCKFORM_SERVERS); default "+settings.DefaultServers, &c.Servers),
+		funcFlag("auth", "digest:USER:@FILE", "authenticate with the password in FILE; may be repeated (also LOCKFORM_AUTH)", func(s string) error {
+			c.Auth = append(c.Auth, s)
+			return nil
+		}),
+		stringFlag("tls-ca", "FILE", "certificates of who signed the servers' (PEM)", &c.TLSCA),
+		stringFlag("tls-cert", "FILE", "own certificate (PEM)", &c.TLSCert),
+		stringFlag("tls-key", "FILE", "its key (PEM)", &c.TLSKey),
+		stringFlag("tls-server-name", "NAME", "name in the servers' certificates, when it is not the one in -servers", &c.TLSServerName),
+		stringFlag("session-timeout", "DUR", "asked of ZooKeeper until a policy is known; default 15s", &c.SessionTimeout),
+		stringFlag("config", "FILE", "read the settings above from a file, HCL or JSON", &c.file),
+	}
+}
+
+// config returns what a client is opened with.
+func (c *connection) config(a *app, cmd *cli.Command) (lock.Config, error) {
+	for _, auth := range c.Auth {
+		// Not where flags are parsed: errors from there show the value.
+		if err := settings.CheckFlag(auth); err != nil {
+			return lock.Config{}, usage(cmd, "-auth: %v", err)
+		}
+	}
+	all := c.Over(settings.Environment())
+	if c.file != "" {
+		file, err := settings.ReadFile(c.file)
+		if err != nil {
+			return lock.Config{}, err
+		}
+		all = all.Over(file)
+	}
+	conn, err := all.Config()
+	if err != nil {
+		return lock.Config{}, err
+	}
+	conn.Logger = a.log
+	return lock.Config{Conn: conn, Logger: a.log}, nil
+}
+
+// open returns a function that connects.
+func (c *connection) open(a *app, cmd *cli.Command) (func(context.Context) (*lock.Client, error), error) {
+	config, err := c.config(a, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (*lock.Client, error) { return lock.Open(ctx, config) }, nil
+}

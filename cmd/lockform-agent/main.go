@@ -1,0 +1,30 @@
+// Command lockform-agent runs commands under declared locks, as
+// "lockform-agent help" says.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/lockform/lockform/agent"
+)
+
+func main() {
+	if agent.IsGuardian(os.Args) {
+		os.Exit(agent.Guardian(os.Args))
+	}
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
+
+// run is main without its process: it returns the exit code. What follows the
+// first "--" is a command to be executed, which no parser of flags may touch.
+func run(args []string, out, err io.Writer) int {
+	a := &app{out: out, err: err}
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, a.command = args[:i], args[i+1:]
+		a.separated = true
+	}
+	return a.report(a.root().Run(context.Background(), args))
+}
