@@ -11,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/lockform/lockform/cmd/lockform/internal/zoocfg"
 	"github.com/lockform/lockform/zkfs/zkdev"
 )
 
@@ -61,9 +60,12 @@ Examples:
 }
 
 func (a *app) serve(ctx context.Context, f *devFlags) error {
-	cfg, err := f.server()
+	cfg, warnings, err := f.server()
 	if err != nil {
 		return err
+	}
+	for _, w := range warnings {
+		a.log.Warn(w)
 	}
 	cfg.Logger = a.log.Named("zkdev")
 	s, err := zkdev.Start(cfg)
@@ -76,7 +78,15 @@ func (a *app) serve(ctx context.Context, f *devFlags) error {
 	}
 	addr := reachable(s.Addr())
 	fmt.Fprintf(a.Out, "lockform dev: an embedded ZooKeeper, for development and tests only, never for production.\n")
-	fmt.Fprintf(a.Out, "It listens on %s and keeps everything in memory. Stop it with ^C.\n\n", s.Addr())
+	where := s.Addr()
+	if secure := s.SecureAddr(); secure != "" {
+		where += " and, with TLS, on " + secure
+	}
+	keeps := "keeps everything in memory"
+	if cfg.Data != "" {
+		keeps = "saves the tree in " + cfg.Data + " when it stops"
+	}
+	fmt.Fprintf(a.Out, "It listens on %s and %s. Stop it with ^C.\n\n", where, keeps)
 	fmt.Fprintf(a.Out, "  export LOCKFORM_SERVERS=%s\n", addr)
 	<-ctx.Done()
 	if err := s.Close(); err != nil {
@@ -85,35 +95,36 @@ func (a *app) serve(ctx context.Context, f *devFlags) error {
 	return nil
 }
 
-// server returns the server that the flags and the zoo.cfg ask for.
-func (f *devFlags) server() (zkdev.Config, error) {
-	cfg := zkdev.Config{Listen: devListen, Data: f.data}
+// server returns the server that the zoo.cfg and the flags ask for, and what of
+// the zoo.cfg has no effect.
+func (f *devFlags) server() (cfg zkdev.Config, warnings []string, err error) {
 	if f.config != "" {
-		text, err := os.ReadFile(f.config)
+		file, err := os.Open(f.config)
 		if err != nil {
-			return cfg, err
+			return cfg, nil, err
 		}
-		z, err := zoocfg.Parse(string(text))
-		if err != nil {
-			return cfg, fmt.Errorf("%s, %w", f.config, err)
-		}
-		cfg.TickTime, cfg.ReapInterval, cfg.SuperDigest = z.TickTime, z.ReapInterval, z.SuperDigest
-		cfg.MinSessionTimeout, cfg.MaxSessionTimeout = z.MinSessionTimeout, z.MaxSessionTimeout
-		if z.Listen != "" {
-			cfg.Listen = z.Listen
-			if cfg.Listen[0] == ':' {
-				cfg.Listen = "127.0.0.1" + cfg.Listen // a test server stays at home unless it is told
-			}
+		defer file.Close()
+		if cfg, warnings, err = zkdev.ReadConfig(file, f.config); err != nil {
+			return cfg, nil, err
 		}
 	}
 	if f.listen != "" {
 		cfg.Listen = f.listen
 	}
-	var err error
+	if cfg.Listen == "" {
+		cfg.Listen = devListen
+	}
+	if cfg.Listen[0] == ':' && f.listen == "" {
+		cfg.Listen = "127.0.0.1" + cfg.Listen // it stays at home unless it is told to serve others
+	}
+	if f.data != "" {
+		cfg.Data = f.data
+	}
 	if f.cert != "" {
+		cfg.SecureListen = ""
 		cfg.TLS, err = f.tls()
 	}
-	return cfg, err
+	return cfg, warnings, err
 }
 
 func (f *devFlags) tls() (*tls.Config, error) {

@@ -139,10 +139,11 @@ func (a *app) tell(all ...plan.Problem) {
 	}
 }
 
-// capital begins a sentence; a word that is not lower case, such as a flag or
-// a path, stays as it is.
+// capital begins a sentence. A first word that is no plain word, such as a path
+// or a flag, stays as it is.
 func capital(s string) string {
-	if s == "" || s[0] < 'a' || s[0] > 'z' {
+	word, _, _ := strings.Cut(s, " ")
+	if word == "" || strings.ContainsFunc(strings.TrimRight(word, ",;:"), func(r rune) bool { return r < 'a' || r > 'z' }) {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]

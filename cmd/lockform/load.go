@@ -66,7 +66,7 @@ func (f *layoutFlags) connecting() []cli.Flag {
 // options returns how to load the layout of the working directory.
 func (a *app) options(ctx context.Context, f *layoutFlags) hcl.Options {
 	o := hcl.Options{Vars: f.vars, Environ: os.Environ(), Ensembles: f.override, Version: release}
-	if f.input && a.InTerminal && a.OutTerminal {
+	if f.input && a.InTerminal {
 		o.Ask = func(name, description string, sensitive bool) (string, error) {
 			return a.askVariable(ctx, name, description, sensitive)
 		}

@@ -40,6 +40,9 @@ func onUsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error 
 	if rest, ok := strings.CutPrefix(text, "invalid value "); ok {
 		if value, rest, ok := strings.Cut(rest, " for flag -"); ok {
 			name, why, _ := strings.Cut(rest, ": ")
+			if name == "var" {
+				return usageOf(cmd, "%s", why) // the value may be a secret
+			}
 			return usageOf(cmd, "%s is not a value for -%s: %s", value, name, reason(why))
 		}
 	}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lockform/lockform/zkfs/zkdev/zktest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files inside the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(zktest.Runner{M: m}, map[string]func(){"lockform": main})
+}
+
+// TestScripts runs the scripts that need no server of their own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, params("testdata/script", setup))
+}
+
+// TestServerScripts runs each script on the embedded and on the real server.
+// $SERVERS is the connect string of an empty tree.
+func TestServerScripts(t *testing.T) {
+	for _, kind := range zktest.Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			p := params("testdata/script/server", func(env *testscript.Env) error {
+				e := zktest.New(env.T().(testing.TB), kind)
+				env.Values[envKey{}] = e
+				env.Setenv("SERVERS", e.Servers)
+				env.Setenv("ADDR", e.Addr)
+				return setup(env)
+			})
+			// Both kinds must give the same output: the embedded one writes it.
+			p.UpdateScripts = p.UpdateScripts && kind == zktest.Kinds()[0]
+			testscript.Run(t, p)
+		})
+	}
+}
+
+type envKey struct{}
+
+func params(dir string, setup func(*testscript.Env) error) testscript.Params {
+	return testscript.Params{
+		Dir: dir, Setup: setup, UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exitcode":   exitcode,
+			"eventually": eventually,
+			"scrub":      scrub,
+			"server":     server,
+			"proxy":      proxyVerb,
+			"zk":         zkVerb,
+			"quickstart": quickstart,
+		},
+	}
+}
+
+func setup(env *testscript.Env) error {
+	env.Values[testKey{}] = env.T().(testing.TB)
+	env.Values[proxyKey{}] = map[string]*proxy{}
+	env.Values[connKey{}] = &[]*zk.Conn{}
+	quick, err := filepath.Abs("../../examples/quickstart")
+	if err != nil {
+		return err
+	}
+	env.Setenv("QUICKSTART", quick)
+	env.Setenv("LOCKFORM_VAR_password", "s3cr3t-of-the-planner")
+	env.Setenv("USER", "tester")
+	env.Setenv("TERM", "xterm")
+	return nil
+}
+
+// exitcode N COMMAND… runs a command that must end with N.
+func exitcode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exitcode N COMMAND [ARG…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got, start := 0, time.Now()
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code: got %d, want %d", got, want)
+	}
+	if d := time.Since(start); d > 30*time.Second {
+		ts.Fatalf("it took %s", d)
+	}
+}
+
+// eventually PATTERN COMMAND… runs a command until what it prints matches.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN COMMAND [ARG…]")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no match for %q within 20s (last error: %v)", args[0], err)
+		}
+	}
+}
+
+// scrubbed are the parts of outputs that differ from run to run.
+var scrubbed = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "GUID"},
+	{regexp.MustCompile(`sha256:[0-9a-f]{8,64}`), "sha256:DIGEST"},
+	{regexp.MustCompile(`session 0x[0-9a-f]+`), "session SESSION"},
+	{regexp.MustCompile(`"session": *"0x[0-9a-f]+"`), `"session":"SESSION"`},
+	{regexp.MustCompile(`"(token|czxid|mzxid|zxid)": *\d+`), `"$1":ZXID`},
+	{regexp.MustCompile(`\bTIME \([^)]*\)`), "TIME (AGE)"},
+	{regexp.MustCompile(`\b\d{13,19}\b`), "ZXID"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDR"},
+	{regexp.MustCompile(`ADDR/t\d+-\d+`), "ADDR/CHROOT"},
+	{regexp.MustCompile(`/t\d+-\d+\b`), "/CHROOT"},
+	{regexp.MustCompile(`[\w.-]+@[\w.-]+:\d+`), "USER@HOST:PID"},
+	{regexp.MustCompile(` +\n`), "\n"},
+}
+
+// scrub FILE TO writes FILE (stdout and stderr too) with what differs from run
+// to run replaced, for cmp.
+func scrub(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: scrub FILE TO")
+	}
+	text := ts.ReadFile(args[0])
+	for _, s := range scrubbed {
+		text = s.pattern.ReplaceAllString(text, s.with)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// quickstart DIR copies the layout of examples/quickstart.
+func quickstart(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: quickstart DIR")
+	}
+	ts.Check(os.MkdirAll(ts.MkAbs(args[0]), 0o700))
+	files, err := filepath.Glob(filepath.Join(ts.Getenv("QUICKSTART"), "*.hcl"))
+	ts.Check(err)
+	if len(files) < 3 {
+		ts.Fatalf("%d files in %s", len(files), ts.Getenv("QUICKSTART"))
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		ts.Check(err)
+		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), filepath.Base(f)), data, 0o600))
+	}
+}
