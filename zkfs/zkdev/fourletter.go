@@ -33,6 +33,8 @@ var words = map[string]func(*Server, *strings.Builder){
 	"conf": (*Server).conf,
 	"envi": (*Server).envi,
 	"wchs": func(s *Server, b *strings.Builder) { fmt.Fprintf(b, "%s\n\n", s.watches.summary()) },
+	"wchp": func(s *Server, b *strings.Builder) { b.WriteString(s.watches.byPath()) },
+	"wchc": func(s *Server, b *strings.Builder) { b.WriteString(s.watches.bySession()) },
 }
 
 func isWord(w string) bool {

@@ -2,6 +2,7 @@ package zkdev
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -161,6 +162,41 @@ func (w *watches) summary() string {
 		}
 	}
 	return fmt.Sprintf("%d connections watching %d paths\nTotal watches:%d", len(conns), len(w.data.byPath), total)
+}
+
+// byPath is what wchp prints of the data watches, bySession what wchc does
+// (WatchManager.dumpWatches). The server's order is that of its hash tables.
+func (w *watches) byPath() string {
+	lists := map[string][]string{}
+	for path, set := range w.data.byPath {
+		for c := range set {
+			lists[path] = append(lists[path], sessionID(c.session.id))
+		}
+	}
+	return dump(lists)
+}
+
+func (w *watches) bySession() string {
+	lists := map[string][]string{}
+	for path, set := range w.data.byPath {
+		for c := range set {
+			id := sessionID(c.session.id)
+			lists[id] = append(lists[id], path)
+		}
+	}
+	return dump(lists)
+}
+
+func dump(lists map[string][]string) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(lists)) {
+		fmt.Fprintln(&b, key)
+		slices.Sort(lists[key])
+		for _, item := range lists[key] {
+			fmt.Fprintf(&b, "\t%s\n", item)
+		}
+	}
+	return b.String() + "\n"
 }
 
 func (w *watches) count() int {
