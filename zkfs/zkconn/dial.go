@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -49,6 +48,12 @@ type dialer struct {
 	tried    chan struct{} // closed and replaced when tries changes
 	latest   *wire
 }
+
+// What a server that was not heard of did last.
+const (
+	phaseDial = "it did not accept a connection"
+	phaseMute = "it accepted the connection and did not answer"
+)
 
 // An attempt is the latest one to use a server.
 type attempt struct {
@@ -111,11 +116,16 @@ func (d *dialer) dial(_, host string, _ time.Duration) (net.Conn, error) {
 	limit := time.Now().Add(d.limit())
 	ctx, cancel := context.WithDeadline(d.ctx, limit)
 	defer cancel()
-	d.trying(host, "it has not accepted a connection")
+	phase := phaseDial
+	d.trying(host, phase)
 	conn, socket, err := dialHost(ctx, host, d.s.cfg.TLS, func() {
-		d.trying(host, "it accepted the connection and did not answer")
+		phase = phaseMute
+		d.trying(host, phase)
 	})
 	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%s within %v", phase, d.limit())
+		}
 		d.failed(host, time.Now(), err)
 		return nil, err
 	}
@@ -189,7 +199,7 @@ func dialHost(ctx context.Context, host string, cfg *tls.Config, accepted func()
 	secure := tls.Client(socket, cfg)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		socket.Close()
-		if errors.Is(err, io.EOF) {
+		if closedByPeer(err) {
 			err = errors.New("it closed the connection during the TLS handshake; the port may be one without TLS")
 		}
 		return nil, nil, err

@@ -78,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 
 	if err = s.begin(ctx); err != nil {
 		// Whatever came first is the reason; the session is not kept for it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openGrace)
 		defer cancel()
 		_ = s.Close(ctx)
 		return nil, err
@@ -305,8 +305,12 @@ func (s *Session) cleanUp() {
 	s.dialer.wires.Wait()
 }
 
-// closeGrace is how long Close waits for a server that does not answer.
-const closeGrace = 2 * time.Second
+// How long a server is given to answer the end of a session: in Close, and in
+// an Open that fails.
+const (
+	closeGrace = 2 * time.Second
+	openGrace  = 250 * time.Millisecond
+)
 
 // Close ends the session on the server, which deletes its ephemerals, and waits
 // for everything that was started. With a server that does not answer it gives

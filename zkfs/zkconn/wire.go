@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/lockform/lockform/zkfs/internal/jute"
@@ -321,13 +322,21 @@ func (w *wire) readError(err error) error {
 	case errors.As(err, &timeout) && timeout.Timeout() && w.live:
 		return fmt.Errorf("it has been silent for %v", w.patience())
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("it accepted the connection and did not answer within %v", w.limit.Sub(w.born).Round(10*time.Millisecond))
-	case errors.Is(err, io.EOF) && !w.live:
-		return errors.New("it closed the connection without giving a session: it may have no quorum, be read-only, or have no room for more connections from here")
-	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%s within %v", phaseMute, w.limit.Sub(w.born).Round(10*time.Millisecond))
+	case !closedByPeer(err):
+		return err
+	case w.live:
 		return errors.New("it closed the connection")
+	case w.Conn != w.socket: // TLS
+		return errors.New("it closed the connection without giving a session: it may have no quorum, or no room for more connections from here")
 	}
-	return err
+	return errors.New("it closed the connection without giving a session: it may have no quorum, no room for more connections from here, or speak TLS only")
+}
+
+// closedByPeer reports whether the server has ended the connection, in order or
+// not.
+func closedByPeer(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // stranger describes a first answer that is not ZooKeeper's.
