@@ -20,7 +20,7 @@ import (
 // of their names, then the plan. What it leaves behind in time is given up.
 func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links []*link, ensembles []layout.Ensemble) error {
 	o := plan.ApplyOptions{
-		User: who.User(), Host: who.Host(), Commit: who.Commit(ctx, "."), Version: release,
+		User: who.User(), Host: who.Host(), Commit: who.Commit(ctx, "."), Version: zkfs.Version(),
 		Abandon: f.options.Abandon,
 	}
 	progress := a.Progress("Preparing")

@@ -12,6 +12,7 @@ import (
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
 	"github.com/lockform/lockform/hcl"
 	"github.com/lockform/lockform/plan"
+	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
@@ -65,7 +66,7 @@ func (f *layoutFlags) connecting() []cli.Flag {
 
 // options returns how to load the layout of the working directory.
 func (a *app) options(ctx context.Context, f *layoutFlags) hcl.Options {
-	o := hcl.Options{Vars: f.vars, Environ: os.Environ(), Ensembles: f.override, Version: release}
+	o := hcl.Options{Vars: f.vars, Environ: os.Environ(), Ensembles: f.override, Version: zkfs.Version()}
 	if f.input && a.InTerminal {
 		o.Ask = func(name, description string, sensitive bool) (string, error) {
 			return a.askVariable(ctx, name, description, sensitive)

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/lockform/lockform/plan"
+	"github.com/lockform/lockform/zkfs"
 )
 
 // streamFlags are -json and -json-into.
@@ -29,7 +30,7 @@ func (a *app) streaming(f streamFlags, action func() error) (err error) {
 		a.streams = append(a.streams, &plan.Stream{W: file})
 	}
 	for _, s := range a.streams {
-		s.Version(release)
+		s.Version(zkfs.Version())
 	}
 	err = action()
 	a.failed(err)

@@ -8,11 +8,9 @@ import (
 	"runtime/debug"
 
 	"github.com/urfave/cli/v3"
-)
 
-// release is the version of this program, which required_version speaks of.
-// The build sets another with -ldflags "-X main.release=…".
-var release = "0.1.0"
+	"github.com/lockform/lockform/zkfs"
+)
 
 func (a *app) version() *cli.Command {
 	var asJSON bool
@@ -35,7 +33,7 @@ func (a *app) showVersion(asJSON bool) error {
 		Commit   string `json:"commit,omitempty"`
 		Platform string `json:"platform"`
 		Go       string `json:"go"`
-	}{release, commit(), runtime.GOOS + "_" + runtime.GOARCH, runtime.Version()}
+	}{zkfs.Version(), commit(), runtime.GOOS + "_" + runtime.GOARCH, runtime.Version()}
 	if asJSON {
 		e := json.NewEncoder(a.Out)
 		e.SetIndent("", "  ")
