@@ -1,0 +1,151 @@
+package hcl
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
+)
+
+// A source is a file that was read. The name is how diagnostics cite it.
+type source struct {
+	name   string
+	file   *hcl.File
+	values bool // a variable file: what it holds may be secret
+	broken bool // it could not be parsed whole
+}
+
+func (s *source) isJSON() bool { return strings.HasSuffix(s.name, ".json") }
+
+// isConfig reports whether a file of that name is part of a layout.
+func isConfig(name string) bool {
+	return !isVars(name) && (strings.HasSuffix(name, ".hcl") || strings.HasSuffix(name, ".hcl.json"))
+}
+
+// isVars reports whether a file of that name gives values to variables.
+func isVars(name string) bool {
+	return strings.HasSuffix(name, ".vars.hcl") || strings.HasSuffix(name, ".vars.json")
+}
+
+// isScratch reports whether a file is an editor's own.
+func isScratch(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") || strings.HasSuffix(name, "~")
+}
+
+// directory lists the configuration of the layout and the variable files that
+// are read without being asked for, in the order of their precedence.
+func (l *loader) directory() (config, values []string) {
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		l.errorAt(nil, "The layout directory cannot be read", "%s. Name a directory that holds *.hcl files with -chdir, or change to it.", reason(err, l.dir))
+		return nil, nil
+	}
+	var automatic []string
+	named := map[string]bool{}
+	for _, e := range entries {
+		name := e.Name()
+		switch {
+		case e.IsDir() || isScratch(name):
+		case isConfig(name):
+			config = append(config, name)
+		case name == "lockform.vars.hcl" || name == "lockform.vars.json":
+			named[name] = true
+		case strings.HasSuffix(name, ".auto.vars.hcl") || strings.HasSuffix(name, ".auto.vars.json"):
+			automatic = append(automatic, name)
+		}
+	}
+	if len(config) == 0 {
+		l.errorAt(nil, "No configuration files", "The directory %s has no *.hcl or *.hcl.json files. Write a layout there, or name its directory with -chdir.", l.shownDir())
+	}
+	for _, name := range []string{"lockform.vars.hcl", "lockform.vars.json"} {
+		if named[name] {
+			values = append(values, name)
+		}
+	}
+	slices.Sort(config)
+	slices.Sort(automatic)
+	return config, append(values, automatic...)
+}
+
+// read parses one file. A file that has faults is returned too, with what
+// could be understood; nil means that there is nothing of it.
+func (l *loader) read(path, name string, values bool) *source {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		l.errorAt(nil, "A file cannot be read", "%s.", reason(err, name))
+		return nil
+	}
+	return l.parse(src, name, values)
+}
+
+// parse is read for a source that is at hand.
+func (l *loader) parse(src []byte, name string, values bool) *source {
+	s := &source{name: name, values: values}
+	l.sources[name] = s
+	var diags hcl.Diagnostics
+	if s.isJSON() {
+		s.file, diags = json.Parse(src, name)
+	} else {
+		s.file, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	}
+	if s.file == nil {
+		s.file = &hcl.File{Body: hcl.EmptyBody()}
+	}
+	if s.file.Bytes == nil {
+		s.file.Bytes = src
+	}
+	for _, d := range diags {
+		s.broken = s.broken || d.Severity == hcl.DiagError
+		if values {
+			d.Detail = hideQuoted(d.Detail)
+		}
+		l.syntax[d] = true
+		l.add(d)
+	}
+	return s
+}
+
+// hideQuoted replaces what a parser quotes from a file that may be secret.
+func hideQuoted(s string) string {
+	parts := strings.Split(s, `"`)
+	for i := 1; i < len(parts); i += 2 {
+		parts[i] = "…"
+	}
+	return strings.Join(parts, `"`)
+}
+
+// display returns how a file that the user named is cited: relative to the
+// layout's directory where it lies inside, else as it was given.
+func (l *loader) display(path string) string {
+	if rel, err := filepath.Rel(l.dir, path); err == nil && filepath.IsLocal(rel) {
+		return filepath.ToSlash(rel)
+	}
+	return filepath.ToSlash(path)
+}
+
+func (l *loader) shownDir() string {
+	if abs, err := filepath.Abs(l.dir); err == nil {
+		return abs
+	}
+	return l.dir
+}
+
+// reason says why a file could not be read, without a repetition of its path.
+func reason(err error, name string) string {
+	var pathErr *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return name + " does not exist"
+	case errors.Is(err, fs.ErrPermission):
+		return name + " may not be read by this user"
+	case errors.As(err, &pathErr):
+		return name + ": " + pathErr.Err.Error()
+	}
+	return name + ": " + err.Error()
+}

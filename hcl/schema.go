@@ -1,0 +1,178 @@
+package hcl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// The specs are the schema of every block. Bodies are read by them
+// (hcldec.ImpliedSchema) and references found by them (hcldec.Variables), so
+// that JSON needs no code of its own.
+var (
+	layoutSpec = attributes("required_version", "ledger", "acl", "moved_from")
+
+	ensembleSpec = with(attributes("servers!", "chroot", "session_timeout", "connect_timeout", "tick_time"), hcldec.ObjectSpec{
+		"auth": blocks("auth", with(authSpec, label("scheme"))),
+		"tls":  blocks("tls", tlsSpec),
+	})
+	authSpec = attributes("username!", "password!")
+	tlsSpec  = attributes("ca_file", "cert_file", "key_file", "server_name")
+
+	variableSpec = with(attributes("type", "description", "default", "sensitive", "nullable"), hcldec.ObjectSpec{
+		"validation": blocks("validation", assertSpec),
+	})
+	assertSpec = attributes("condition!", "error_message!")
+
+	aclSpec = with(attributes("for_each"), hcldec.ObjectSpec{
+		"grant": blocks("grant", with(grantSpec, label("scheme"))),
+	})
+	grantSpec = attributes("id", "username", "password", "permissions!")
+
+	policySpec = with(attributes("for_each"), attributes(policyNames...))
+
+	lifecycleSpec = attributes("prevent_destroy", "adopt")
+	namespaceSpec = with(attributes("for_each", "path", "ensemble", "acl", "policy"), hcldec.ObjectSpec{
+		"lifecycle": blocks("lifecycle", lifecycleSpec),
+	})
+	lockSpec = with(attributes("for_each", "path", "ensemble", "acl", "policy"), attributes(policyNames...), hcldec.ObjectSpec{
+		"lifecycle": blocks("lifecycle", lifecycleSpec),
+	})
+)
+
+// rootSchema is that of a file.
+var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+	{Type: "layout", LabelNames: []string{"name"}},
+	{Type: "ensemble", LabelNames: []string{"name"}},
+	{Type: "variable", LabelNames: []string{"name"}},
+	{Type: "locals"},
+	{Type: "acl", LabelNames: []string{"name"}},
+	{Type: "policy", LabelNames: []string{"name"}},
+	{Type: "namespace", LabelNames: []string{"name"}},
+	{Type: "lock", LabelNames: []string{"name"}},
+}}
+
+// nested are the blocks that only a namespace has. They are no part of its
+// spec, which would have no end.
+var nested = []hcl.BlockHeaderSchema{
+	{Type: "lock", LabelNames: []string{"name"}},
+	{Type: "namespace", LabelNames: []string{"name"}},
+}
+
+// attributes returns a spec with one attribute for each name; one that ends in
+// "!" is required.
+func attributes(names ...string) hcldec.ObjectSpec {
+	spec := hcldec.ObjectSpec{}
+	for _, n := range names {
+		name, required := strings.CutSuffix(n, "!")
+		spec[name] = &hcldec.AttrSpec{Name: name, Type: cty.DynamicPseudoType, Required: required}
+	}
+	return spec
+}
+
+func blocks(name string, spec hcldec.ObjectSpec) hcldec.Spec {
+	return &hcldec.BlockTupleSpec{TypeName: name, Nested: spec}
+}
+
+func label(name string) hcldec.ObjectSpec {
+	return hcldec.ObjectSpec{"": &hcldec.BlockLabelSpec{Index: 0, Name: name}}
+}
+
+func with(specs ...hcldec.ObjectSpec) hcldec.ObjectSpec {
+	all := hcldec.ObjectSpec{}
+	for _, spec := range specs {
+		for name, s := range spec {
+			all[name] = s
+		}
+	}
+	return all
+}
+
+// content reads a body by its spec. What it has and should not have is an
+// error each; the rest is returned.
+func (l *loader) content(body hcl.Body, spec hcldec.ObjectSpec, more ...hcl.BlockHeaderSchema) *hcl.BodyContent {
+	schema := hcldec.ImpliedSchema(spec)
+	schema.Blocks = append(schema.Blocks, more...)
+	return l.contentOf(body, schema)
+}
+
+func (l *loader) contentOf(body hcl.Body, schema *hcl.BodySchema) *hcl.BodyContent {
+	// In a fixed order, since the first name that is near is suggested.
+	schema = &hcl.BodySchema{Attributes: slices.Clone(schema.Attributes), Blocks: slices.Clone(schema.Blocks)}
+	slices.SortFunc(schema.Attributes, func(a, b hcl.AttributeSchema) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(schema.Blocks, func(a, b hcl.BlockHeaderSchema) int { return strings.Compare(a.Type, b.Type) })
+	content, diags := body.Content(schema)
+	for _, d := range diags {
+		l.add(l.explain(d, schema))
+	}
+	if content == nil {
+		content = &hcl.BodyContent{Attributes: hcl.Attributes{}, MissingItemRange: body.MissingItemRange()}
+	}
+	return content
+}
+
+// foreign are words that a Terraform user may try.
+var foreign = map[string]string{
+	"count":     "Write for_each with a map or a set of strings, such as for_each = toset([for i in range(4) : tostring(i)]).",
+	"module":    "One directory holds one layout: declare the blocks here, and use for_each for repetition.",
+	"moved":     "Remove it and keep the old name of the block for now.",
+	"removed":   `Remove it; "lockform state rm" disowns a znode without deleting it.`,
+	"import":    `Remove it; lifecycle { adopt = true } in the block takes over a znode that nobody owns.`,
+	"check":     "Remove it, or write it as a validation block of a variable.",
+	"dynamic":   "Write the blocks out one by one.",
+	"terraform": `Its required_version stands in the layout block: layout "name" { required_version = ">= 0.1" }.`,
+	"provider":  "Servers and credentials stand in an ensemble block.",
+	"resource":  "Declare namespace and lock blocks.",
+	"data":      "Nothing is read from ZooKeeper at plan time; write the value as a variable or a local.",
+	"output":    `A layout has no outputs; "lockform show -json" prints what it declares.`,
+}
+
+// explain completes what the HCL library says about an unexpected name: what
+// is reserved, or what could stand there.
+func (l *loader) explain(d *hcl.Diagnostic, schema *hcl.BodySchema) *hcl.Diagnostic {
+	if d.Subject == nil || d.Summary != "Unsupported argument" && d.Summary != "Unsupported block type" && d.Summary != "Extraneous JSON object property" {
+		return d
+	}
+	c := *d
+	name := strings.Trim(string(l.text(*d.Subject)), `"`)
+	hint, reserved := foreign[name]
+	switch {
+	case reserved && name == "count":
+		c.Summary = "count is not supported, use for_each"
+		c.Detail = "The word is reserved. " + hint
+	case reserved && name == "module":
+		c.Summary = "module is not supported, use for_each"
+		c.Detail = "The word is reserved. " + hint
+	case reserved:
+		c.Summary = fmt.Sprintf("%s is not supported", name)
+		c.Detail = hint
+	case !strings.Contains(d.Detail, "Did you mean"):
+		var attrs, blocks []string
+		for _, a := range schema.Attributes {
+			attrs = append(attrs, a.Name)
+		}
+		for _, b := range schema.Blocks {
+			blocks = append(blocks, b.Type)
+		}
+		if len(attrs) > 0 {
+			c.Detail += " The arguments here are " + enumerate(attrs, "and") + "."
+		}
+		if len(blocks) > 0 {
+			c.Detail += " The blocks here are " + enumerate(blocks, "and") + "."
+		}
+	}
+	return &c
+}
+
+// text returns the source of a range.
+func (l *loader) text(r hcl.Range) []byte {
+	s := l.sources[r.Filename]
+	if s == nil || !r.CanSliceBytes(s.file.Bytes) {
+		return nil
+	}
+	return r.SliceBytes(s.file.Bytes)
+}

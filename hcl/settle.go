@@ -1,0 +1,133 @@
+package hcl
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/hashicorp/go-version"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// defaultLedger is where the ledgers of all layouts lie.
+const defaultLedger = zkfs.Path("/lockform")
+
+// settleLayout evaluates the layout block into out, and returns where all
+// ledgers lie and where its own does; "" when that is not known.
+func (l *loader) settleLayout(out *layout.Layout) (root, ledger zkfs.Path) {
+	b := l.module.layout
+	if b == nil {
+		l.errorAt(nil, noLayout, "No file of the directory %s has a layout block. Write one: layout \"name\" { }; the name is the unit of ownership, and is recorded in ZooKeeper.", l.shownDir())
+		return defaultLedger, ""
+	}
+	out.Name, out.Pos = b.name, pos(b.def)
+	l.requiredVersion(b)
+	root = defaultLedger
+	for _, a := range []struct {
+		name string
+		to   *zkfs.Path
+	}{{"ledger", &root}, {"moved_from", &out.MovedFrom}} {
+		v := l.attribute(b.attr(a.name), l.root, cty.String)
+		if v.state == skipped {
+			return "", ""
+		}
+		if v.state == absent {
+			continue
+		}
+		p, err := zkfs.ParsePath(v.str())
+		switch {
+		case err != nil:
+			l.errorf(v.at, "Invalid znode path", "%v. Write an absolute path, such as \"/lockform\".", err)
+			return "", ""
+		case zkfs.Path("/zookeeper").Contains(p):
+			l.errorf(v.at, "Reserved path", "The ledger %s lies in /zookeeper, where ZooKeeper keeps its own state. Choose another path, such as \"/lockform\".", p)
+			return "", ""
+		}
+		*a.to = p
+	}
+	out.Ledger = root.Join(b.name)
+	if v := l.attribute(b.attr("acl"), l.root, aclType); v.state == known {
+		if acl := l.findACL(v, l.root); acl != nil {
+			out.ACL = acl.entries
+			for _, name := range sortedKeys(l.ensembles) {
+				l.checkACL(aclUse{acl, l.ensembles[name], "layout", v.at}, false)
+			}
+		}
+	}
+	return root, out.Ledger
+}
+
+// requiredVersion checks that this release may apply the layout.
+func (l *loader) requiredVersion(b *block) {
+	v := l.attribute(b.attr("required_version"), l.root, cty.String)
+	if v.state != known {
+		return
+	}
+	constraints, err := version.NewConstraint(v.str())
+	if err != nil {
+		l.errorf(v.at, "Invalid version constraint", "%q is not a version constraint. Write it like \">= 0.1\" or \"~> 1.2, != 1.2.3\".", v.str())
+		return
+	}
+	this, err := version.NewVersion(l.o.Version)
+	if err != nil {
+		return
+	}
+	// A pre-release of a version is taken for it.
+	if !constraints.Check(this.Core()) {
+		l.errorf(v.at, "Unsupported lockform version", "The layout needs lockform %s, and this is %s. Install a release that fits, or change required_version.", v.str(), l.o.Version)
+	}
+}
+
+// digest returns the digest of what is declared and of the values of the
+// variables. Secrets are no part of it: a changed password is the same layout.
+func (l *loader) digest(out *layout.Layout) string {
+	h := sha256.New()
+	line := func(fields ...any) {
+		// Lengths keep the fields apart whatever they hold.
+		for _, f := range fields {
+			s := fmt.Sprint(f)
+			fmt.Fprintf(h, "%d:%s,", len(s), s)
+		}
+		fmt.Fprintln(h)
+	}
+	line("layout", out.Name, out.Ledger, out.MovedFrom, out.ACL != nil, out.ACL)
+	for _, e := range out.Ensembles {
+		line("ensemble", e.Fingerprint())
+	}
+	l.digestVariables(line)
+	acls := map[*aclValue]string{}
+	node := func(in *instance) {
+		text, ok := acls[in.acl.acl]
+		if !ok && in.acl.acl != nil {
+			text = in.acl.acl.entries.String()
+			acls[in.acl.acl] = text
+		}
+		line(in.node.kind, string(in.Address), string(in.Path), in.Ensemble, text, in.Protected, in.Adopt)
+	}
+	for i := range l.namespaces {
+		node(&l.namespaces[i])
+	}
+	for i := range l.locks {
+		node(&l.locks[i])
+		line(l.locks[i].policy.text)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+func (l *loader) digestVariables(line func(...any)) {
+	for _, name := range sortedKeys(l.module.variables) {
+		v := l.values[ref{"var", name}]
+		if v == cty.NilVal || v.ContainsMarked() || !v.IsWhollyKnown() {
+			continue
+		}
+		data, err := ctyjson.Marshal(v, v.Type())
+		if err != nil {
+			continue
+		}
+		line("variable", name, string(data))
+	}
+}
