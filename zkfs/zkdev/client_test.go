@@ -1,4 +1,4 @@
-package zkdev
+package zkdev_test
 
 import (
 	"errors"
@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
-	"go.uber.org/goleak"
+
+	"github.com/lockform/lockform/zkfs/zkdev"
+	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { zktest.Main(m) }
 
 // serve starts a server that lives as long as the test.
-func serve(t testing.TB, cfg Config) *Server {
+func serve(t testing.TB, cfg zkdev.Config) *zkdev.Server {
 	t.Helper()
-	s, err := Start(cfg)
+	s, err := zkdev.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +69,7 @@ func event(t *testing.T, ch <-chan zk.Event) zk.Event {
 var open = zk.WorldACL(zk.PermAll)
 
 func TestClientCreatesReadsWatchesAndDeletes(t *testing.T) {
-	s := serve(t, Config{})
+	s := serve(t, zkdev.Config{})
 	c := dial(t, s.Addr(), 10*time.Second)
 	_, st, watch, err := c.ExistsW("/a")
 	if err != nil || st.Version != 0 {
@@ -109,7 +111,7 @@ func TestClientCreatesReadsWatchesAndDeletes(t *testing.T) {
 }
 
 func TestClientSequenceAndMulti(t *testing.T) {
-	s := serve(t, Config{})
+	s := serve(t, zkdev.Config{})
 	c := dial(t, s.Addr(), 10*time.Second)
 	res, err := c.Multi(
 		&zk.CreateRequest{Path: "/q", Acl: open},
@@ -139,7 +141,7 @@ func TestClientSequenceAndMulti(t *testing.T) {
 }
 
 func TestClientACLs(t *testing.T) {
-	s := serve(t, Config{SuperDigest: "super:D/InIHSb7yEEbrWz8b9l71RjZJU="})
+	s := serve(t, zkdev.Config{SuperDigest: "super:D/InIHSb7yEEbrWz8b9l71RjZJU="})
 	a, b := dial(t, s.Addr(), 10*time.Second), dial(t, s.Addr(), 10*time.Second)
 	if err := a.AddAuth("digest", []byte("user:password")); err != nil {
 		t.Fatal(err)
@@ -169,8 +171,8 @@ func TestClientACLs(t *testing.T) {
 }
 
 func TestClientSessionExpires(t *testing.T) {
-	clock := NewManualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	s := serve(t, Config{Clock: clock, TickTime: time.Second})
+	clock := zkdev.NewManualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	s := serve(t, zkdev.Config{Clock: clock, TickTime: time.Second})
 	a, b := dial(t, s.Addr(), 10*time.Second), dial(t, s.Addr(), 20*time.Second)
 	if _, err := a.Create("/e", nil, zk.FlagEphemeral, open); err != nil {
 		t.Fatal(err)

@@ -31,9 +31,7 @@ func readMulti(r *jute.Reader) (ops []multiOp, reads bool, ok bool) {
 		case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
 			m.create = readCreate(r, op)
 			m.path = m.create.path
-			if m.op, ok = createInMulti(m.create); !ok {
-				return nil, false, false
-			}
+			m.op = createInMulti(m.create)
 			m.create.op = m.op
 		case OpDelete, OpCheck:
 			m.path, m.version = r.String(), r.Int32()
@@ -55,21 +53,25 @@ func readMulti(r *jute.Reader) (ops []multiOp, reads bool, ok bool) {
 
 // createInMulti returns the type that a create has within a multi: its flags
 // decide there (Op.create), and create2 is a create, whose result has no Stat.
-// The flags of a TTL need a createTTL, which alone carries the TTL.
-func createInMulti(r createOp) (Op, bool) {
+// The flags of a TTL in a record that has none are an opError, which fails as
+// Java's cast does: not before its turn, and with the whole request.
+func createInMulti(r createOp) Op {
 	switch r.flags {
 	case flagTTL, flagTTLSequential:
-		return OpCreateTTL, r.op == OpCreateTTL
+		if r.op != OpCreateTTL {
+			return opError
+		}
+		return OpCreateTTL
 	case flagContainer:
-		return OpCreateContainer, true
+		return OpCreateContainer
 	}
-	return OpCreate, true
+	return OpCreate
 }
 
 // multi carries out all operations or none. The reply lists their results, or
 // zeros, the error, and RuntimeInconsistency for what came after it; the error
 // in the reply's header stays zero.
-func (s *Server) multi(c *conn, ops []multiOp, w *jute.Writer) {
+func (s *Server) multi(c *conn, ops []multiOp, w *jute.Writer) Code {
 	t := s.begin(c, c.session.id)
 	results := jute.Writer{}
 	for i, m := range ops {
@@ -78,6 +80,9 @@ func (s *Server) multi(c *conn, ops []multiOp, w *jute.Writer) {
 			continue
 		}
 		t.rollback()
+		if code == MarshallingError {
+			return code
+		}
 		for j := range ops {
 			switch {
 			case j < i:
@@ -89,11 +94,12 @@ func (s *Server) multi(c *conn, ops []multiOp, w *jute.Writer) {
 			}
 		}
 		multiEnd(w)
-		return
+		return OK
 	}
 	t.commit()
 	w.Buf = append(w.Buf, results.Buf...)
 	multiEnd(w)
+	return OK
 }
 
 // step carries out one operation and writes its result.
@@ -135,6 +141,8 @@ func (t *txn) step(m multiOp, w *jute.Writer) Code {
 			return code
 		}
 		multiHeader(w, OpCheck)
+	default:
+		return MarshallingError
 	}
 	return OK
 }

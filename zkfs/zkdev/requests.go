@@ -55,7 +55,7 @@ func (s *Server) request(c *conn, packet []byte) error {
 	if !known {
 		// UnimplementedRequestProcessor answers and closes.
 		s.log.Warn("unknown request", "type", int32(op), "client", c.remote())
-		s.reply(c, op, xid, Unimplemented, 0, nil)
+		s.reply(c, op, xid, Unimplemented, -1, nil)
 		c.finish()
 		return nil
 	}
@@ -170,24 +170,35 @@ func init() {
 		OpSync:                 doSync,
 		OpPing:                 func(*Server, *conn, *jute.Reader, *jute.Writer) Code { return OK },
 		OpWhoAmI:               doWhoAmI,
-		OpSetWatches:           doSetWatches,
-		OpSetWatches2:          doSetWatches,
+		OpSetWatches:           setWatches(false),
+		OpSetWatches2:          setWatches(true),
 		OpAddWatch:             doAddWatch,
 		OpCheckWatches:         doCheckWatches,
 		OpRemoveWatches:        doRemoveWatches,
 		OpCloseSession:         doCloseSession,
-		// Both are refused by a standalone server: one needs an ensemble, the
-		// other is what the server asks of itself.
-		OpReconfig:        refuse(ReconfigDisabled),
-		OpDeleteContainer: refuse(BadArguments),
+		OpReconfig:             doReconfig,
+		OpDeleteContainer:      doDeleteContainer,
 	}
 }
 
-func refuse(code Code) handler {
-	return func(s *Server, _ *conn, _ *jute.Reader, _ *jute.Writer) Code {
-		s.zxid++
-		return code
+// doReconfig refuses to change an ensemble that there is not; in the server
+// the request must be enabled first.
+func doReconfig(s *Server, _ *conn, r *jute.Reader, _ *jute.Writer) Code {
+	for range 3 {
+		r.NullString()
 	}
+	if r.Int64(); r.Err() != nil {
+		return MarshallingError
+	}
+	s.zxid++
+	return ReconfigDisabled
+}
+
+// doDeleteContainer refuses what the server asks of itself only. It takes the
+// whole packet for the path, so that no client can mean a znode.
+func doDeleteContainer(s *Server, _ *conn, _ *jute.Reader, _ *jute.Writer) Code {
+	s.zxid++
+	return BadArguments
 }
 
 // write runs a transaction of one operation and fires its watches. A failed
@@ -268,8 +279,7 @@ func doMulti(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
 		s.zxid++
 		return MarshallingError
 	}
-	s.multi(c, ops, w)
-	return OK
+	return s.multi(c, ops, w)
 }
 
 func doMultiRead(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
@@ -351,11 +361,17 @@ func children(withStat bool) handler {
 }
 
 func doGetAllChildrenNumber(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
-	n, code := s.readable(c, r, r.String())
-	if code == OK {
-		w.Int32(int32(min(n.below(), math.MaxInt32)))
+	path := r.String()
+	n, code := s.readable(c, r, path)
+	if code != OK {
+		return code
 	}
-	return code
+	count := n.below()
+	if path == "" {
+		count++ // by that name, the root counts itself
+	}
+	w.Int32(int32(min(count, math.MaxInt32)))
+	return OK
 }
 
 // doGetEphemerals lists the session's own ephemerals by a prefix of the path,
@@ -418,19 +434,21 @@ func doWhoAmI(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
 	return OK
 }
 
-// doSetWatches reads setWatches and setWatches2, which has two lists more.
-func doSetWatches(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
-	since := r.Int64()
-	data, exist, child := r.Strings(), r.Strings(), r.Strings()
-	var persist, recursive []string
-	if r.Len() > 0 {
-		persist, recursive = r.Strings(), r.Strings()
+// setWatches reads setWatches, or setWatches2, which has two lists more.
+func setWatches(two bool) handler {
+	return func(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
+		since := r.Int64()
+		data, exist, child := r.Strings(), r.Strings(), r.Strings()
+		var persist, recursive []string
+		if two {
+			persist, recursive = r.Strings(), r.Strings()
+		}
+		if r.Err() != nil {
+			return MarshallingError
+		}
+		s.setWatches(c, since, data, exist, child, persist, recursive)
+		return OK
 	}
-	if r.Err() != nil {
-		return MarshallingError
-	}
-	s.setWatches(c, since, data, exist, child, persist, recursive)
-	return OK
 }
 
 func doAddWatch(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
@@ -455,12 +473,14 @@ func doCheckWatches(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
 	if r.Err() != nil || kind < watchChildren || kind > watchAny {
 		return MarshallingError
 	}
-	data := kind != watchChildren && s.watches.data.contains(c, path)
-	child := kind != watchData && s.watches.child.contains(c, path)
-	if !data && !child {
-		return NoWatcher
+	code := NoWatcher
+	if kind != watchData {
+		code = s.watches.child.contains(path)
 	}
-	return OK
+	if code == NoWatcher && kind != watchChildren {
+		code = s.watches.data.contains(path)
+	}
+	return code
 }
 
 func doRemoveWatches(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {

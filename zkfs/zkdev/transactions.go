@@ -151,7 +151,7 @@ func (t *txn) create(r createOp) (*node, Code) {
 		t.s.tree.remove(n)
 		parent.cversion, parent.pzxid = oldVersion, oldPzxid
 	})
-	t.events = append(t.events, func() { t.s.watches.created(path, parentPath(path)) })
+	t.events = append(t.events, func() { t.s.watches.created(n, path) })
 	return n, OK
 }
 
@@ -195,7 +195,7 @@ func (t *txn) remove(n *node, path string) {
 		t.s.tree.add(parent, n)
 		parent.pzxid = pzxid
 	})
-	t.events = append(t.events, func() { t.s.watches.deleted(path, parentPath(path)) })
+	t.events = append(t.events, func() { t.s.watches.deleted(n, path) })
 }
 
 func (t *txn) setData(path string, data []byte, version int32) (*node, Code) {
@@ -213,7 +213,7 @@ func (t *txn) setData(path string, data []byte, version int32) (*node, Code) {
 		t.s.tree.bytes -= int64(len(data) - len(old.data))
 		n.data, n.version, n.mzxid, n.mtime = old.data, old.version, old.mzxid, old.mtime
 	})
-	t.events = append(t.events, func() { t.s.watches.changed(path) })
+	t.events = append(t.events, func() { t.s.watches.changed(n, path) })
 	return n, OK
 }
 

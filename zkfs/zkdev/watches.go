@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/lockform/lockform/zkfs"
 )
 
 // A watchMode says when a watch ends and what it covers (WatcherMode). The
@@ -86,18 +88,24 @@ func (t *watchTable) removeAll(c *conn) {
 }
 
 // contains mirrors WatchManager.containsWatcher of 3.8, which says yes when
-// anybody watches the very path, and when the caller's own mode is recursive.
-func (t *watchTable) contains(c *conn, path string) bool {
-	if len(t.byPath[path]) > 0 {
-		return true
+// anybody watches the very path. While there are recursive watches it goes up to the root, which fails for a
+// path without one.
+func (t *watchTable) contains(path string) Code {
+	switch {
+	case len(t.byPath[path]) > 0:
+		return OK
+	case t.recursive > 0 && path != "" && path[0] != '/':
+		return MarshallingError
 	}
-	return t.byPath[path][c] == recursiveWatch
+	return NoWatcher
 }
 
 // trigger sends one event to every connection that a watch on path, or a
 // recursive one above it, entitles to it, but not to those in told. It ends
-// one-time watches and returns whom it told.
-func (t *watchTable) trigger(path string, ev eventType, told []*conn) []*conn {
+// one-time watches and returns whose watches it met. A session that may not
+// read the znode learns nothing, and its one-time watch is used up all the same
+// (CVE-2024-23944, in Debian's 3.8 and from 3.8.4 on).
+func (t *watchTable) trigger(path string, ev eventType, acl zkfs.ACL, told []*conn) []*conn {
 	var to []*conn
 	for c, mode := range t.byPath[path] {
 		switch {
@@ -121,28 +129,28 @@ func (t *watchTable) trigger(path string, ev eventType, told []*conn) []*conn {
 		}
 	}
 	for _, c := range to {
-		if !slices.Contains(told, c) {
+		if !slices.Contains(told, c) && allowed(acl, zkfs.Read, c.ids) {
 			c.event(ev, path)
 		}
 	}
 	return to
 }
 
-func (w *watches) created(path, parent string) {
-	w.data.trigger(path, nodeCreated, nil)
-	w.child.trigger(parent, nodeChildrenChanged, nil)
+func (w *watches) created(n *node, path string) {
+	w.data.trigger(path, nodeCreated, n.acl, nil)
+	w.child.trigger(parentPath(path), nodeChildrenChanged, n.parent.acl, nil)
 }
 
 // deleted tells whoever watches data and children of the same znode only once
 // (DataTree.deleteNode).
-func (w *watches) deleted(path, parent string) {
-	told := w.data.trigger(path, nodeDeleted, nil)
-	w.child.trigger(path, nodeDeleted, told)
-	w.child.trigger(parent, nodeChildrenChanged, nil)
+func (w *watches) deleted(n *node, path string) {
+	told := w.data.trigger(path, nodeDeleted, n.acl, nil)
+	w.child.trigger(path, nodeDeleted, n.acl, told)
+	w.child.trigger(parentPath(path), nodeChildrenChanged, n.parent.acl, nil)
 }
 
-func (w *watches) changed(path string) {
-	w.data.trigger(path, nodeDataChanged, nil)
+func (w *watches) changed(n *node, path string) {
+	w.data.trigger(path, nodeDataChanged, n.acl, nil)
 }
 
 func (w *watches) drop(c *conn) {

@@ -32,6 +32,9 @@ func ReadConfig(r io.Reader, file string) (cfg Config, warnings []string, err er
 	cfg.TickTime = z.milliseconds("tickTime")
 	cfg.MinSessionTimeout = z.milliseconds("minSessionTimeout")
 	cfg.MaxSessionTimeout = z.milliseconds("maxSessionTimeout")
+	if cfg.MinSessionTimeout > 0 && cfg.MaxSessionTimeout > 0 && cfg.MinSessionTimeout > cfg.MaxSessionTimeout {
+		z.err = errors.Join(z.err, fmt.Errorf("%s:%d: minSessionTimeout is larger than maxSessionTimeout", file, z.lines["minSessionTimeout"]))
+	}
 	cfg.ReapInterval = z.milliseconds("znode.container.checkIntervalMs")
 	cfg.SuperDigest = z.take("DigestAuthenticationProvider.superDigest")
 	if dir := z.take("dataDir"); dir != "" {
@@ -80,7 +83,9 @@ func (z *zooConfig) read(r io.Reader) error {
 		if end <= 0 {
 			return fmt.Errorf("%s:%d: %q is not a key and a value", z.file, first, text)
 		}
-		key := text[:end]
+		// Keys that the server does not know become system properties, with
+		// or without their prefix.
+		key := strings.TrimPrefix(text[:end], "zookeeper.")
 		value := strings.TrimLeft(text[end:], " \t")
 		if value != "" && (value[0] == '=' || value[0] == ':') {
 			value = value[1:]
