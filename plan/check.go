@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
@@ -19,16 +20,26 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 	}
 	var paths []zkfs.Path
 	var steps []*Step
+	var pres []Precondition
 	leaving := make(map[zkfs.Path]int32)
 	for i := done; i < len(s.e.Steps); i++ {
 		step := &s.e.Steps[i]
 		steps = append(steps, step)
-		paths = append(paths, step.Path)
+		pres = append(pres, step.Pre)
 		if step.Has(Delete) {
 			leaving[step.Path.Parent()]++
 		}
 	}
-	for _, pre := range s.e.Others {
+	for _, i := range s.e.ACLs[s.cursor:] {
+		if i < done {
+			// Its data was written by the run; the ACL is looked at when its
+			// turn comes. It must be the same znode still.
+			step := &s.e.Steps[i]
+			steps = append(steps, step)
+			pres = append(pres, Precondition{step.Path, step.Pre.Czxid, zkfs.AnyVersion, zkfs.AnyVersion})
+		}
+	}
+	for _, pre := range append(slices.Clone(pres), s.e.Others...) {
 		paths = append(paths, pre.Path)
 	}
 	nodes, err := s.Target.Read(ctx, 0, paths)
@@ -37,7 +48,7 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 	}
 	for i, step := range steps {
 		n := nodes[i]
-		if p, ok := mismatch(step.Pre, n); ok {
+		if p, ok := mismatch(pres[i], n); ok {
 			p.Address, p.Pos = step.Address, step.Pos
 			stale = append(stale, p)
 			continue

@@ -29,7 +29,8 @@ func Diff(l *layout.Layout, lives []*Live, o Options) (*Plan, error) {
 		return nil, &Error{Kind: ErrInvalid, Problems: problems}
 	}
 	maxDelete(p, o)
-	return p, p.seal()
+	p.seal()
+	return p, nil
 }
 
 // between finds what is wrong with the ensembles taken together.
