@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"os"
@@ -37,6 +38,7 @@ func TestServerScripts(t *testing.T) {
 				e := zktest.New(env.T().(testing.TB), kind)
 				env.Values[envKey{}] = e
 				env.Setenv("SERVERS", e.Servers)
+				env.Setenv("LOCKFORM_SERVERS", e.Servers)
 				env.Setenv("ADDR", e.Addr)
 				return setup(env)
 			})
@@ -60,6 +62,9 @@ func params(dir string, setup func(*testscript.Env) error) testscript.Params {
 			"proxy":      proxyVerb,
 			"zk":         zkVerb,
 			"quickstart": quickstart,
+			"background": background,
+			"interrupt":  interrupt,
+			"finished":   finished,
 		},
 	}
 }
@@ -67,14 +72,21 @@ func params(dir string, setup func(*testscript.Env) error) testscript.Params {
 func setup(env *testscript.Env) error {
 	env.Values[testKey{}] = env.T().(testing.TB)
 	env.Values[proxyKey{}] = map[string]*proxy{}
+	jobs := map[string]*job{}
+	env.Values[jobsKey{}] = jobs
+	env.Defer(func() {
+		for _, j := range jobs {
+			_ = j.cmd.Process.Kill()
+			_ = j.cmd.Wait()
+		}
+	})
 	env.Values[connKey{}] = &[]*zk.Conn{}
 	quick, err := filepath.Abs("../../examples/quickstart")
 	if err != nil {
 		return err
 	}
 	env.Setenv("QUICKSTART", quick)
-	env.Setenv("LOCKFORM_VAR_password", "s3cr3t-of-the-planner")
-	env.Setenv("USER", "tester")
+	env.Setenv("LOCKFORM_AUTH", "digest:planner:s3cr3t-of-the-planner")
 	env.Setenv("TERM", "xterm")
 	return nil
 }
@@ -166,5 +178,56 @@ func quickstart(ts *testscript.TestScript, neg bool, args []string) {
 		data, err := os.ReadFile(f)
 		ts.Check(err)
 		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), filepath.Base(f)), data, 0o600))
+	}
+}
+
+// A job is a command that was started with "background".
+type job struct {
+	cmd      *exec.Cmd
+	out, err bytes.Buffer
+}
+
+type jobsKey struct{}
+
+// background NAME COMMAND… starts a command. What is in its environment are the
+// variables that the test knows of.
+func background(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: background NAME COMMAND [ARG…]")
+	}
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	j := &job{cmd: exec.Command(path, args[2:]...)}
+	j.cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "LOCKFORM_SERVERS", "LOCKFORM_AUTH"} {
+		j.cmd.Env = append(j.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	j.cmd.Stdout, j.cmd.Stderr = &j.out, &j.err
+	ts.Check(j.cmd.Start())
+	ts.Value(jobsKey{}).(map[string]*job)[args[0]] = j
+}
+
+// interrupt NAME sends SIGINT, as ^C does.
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(ts.Value(jobsKey{}).(map[string]*job)[args[0]].cmd.Process.Signal(os.Interrupt))
+}
+
+// finished NAME N waits for the end of a job, which must have the exit code N.
+// What it printed becomes the output of this verb.
+func finished(ts *testscript.TestScript, neg bool, args []string) {
+	jobs := ts.Value(jobsKey{}).(map[string]*job)
+	j := jobs[args[0]]
+	delete(jobs, args[0])
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	limit := time.AfterFunc(30*time.Second, func() { _ = j.cmd.Process.Kill() })
+	defer limit.Stop()
+	_ = j.cmd.Wait()
+	_, err = j.out.WriteTo(ts.Stdout())
+	ts.Check(err)
+	_, err = j.err.WriteTo(ts.Stderr())
+	ts.Check(err)
+	if got := j.cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit code of %s: got %d, want %d", args[0], got, want)
 	}
 }
