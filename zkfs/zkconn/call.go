@@ -18,12 +18,15 @@ const maxTries = 4
 // are left to the caller. Requests of which none was sent, or that change
 // nothing, are tried again on the next connection.
 func (s *Session) call(ctx context.Context, rs ...*request) error {
-	effect, tries := false, 0
+	effect, tries, most := false, 0, maxTries
 	for _, r := range rs {
 		if size := len(r.frame) - 4; size > maxRequest {
 			return fmt.Errorf("%w: it has %d bytes, and %d is the most", zkfs.ErrTooLarge, size, maxRequest)
 		}
 		effect = effect || changes(r.op)
+		if r.op == opMultiRead {
+			most = 1 // there is another way
+		}
 	}
 	for {
 		if err := context.Cause(ctx); err != nil {
@@ -51,7 +54,7 @@ func (s *Session) call(ctx context.Context, rs ...*request) error {
 			return unknown(fmt.Errorf("the connection to %s broke: %s", w.host, causeText(broken)))
 		case sent:
 			// A request that breaks every connection must not go on for ever.
-			if tries++; tries == maxTries {
+			if tries++; tries >= most {
 				return fmt.Errorf("%w: the connection to %s broke: %s", zkfs.ErrUnavailable, w.host, causeText(broken))
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/lockform/lockform/zkfs"
-	"github.com/lockform/lockform/zkfs/internal/jute"
 )
 
 const (
@@ -50,80 +49,30 @@ func (s *Session) Read(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path)
 	return nodes, nil
 }
 
-// A partRead is one request of Read.
-type partRead struct {
-	*request
-	name string
-	part zkfs.Parts // 0: the Stat alone
-	node *zkfs.Node
-}
-
-// readSome reads znodes with one request for each part, all in flight together.
+// readSome reads znodes, with all requests in flight together. Where the server
+// can, data and children come in one multiRead; when the connection breaks over
+// that, since the reply was too large for us, the parts are asked for singly.
 func (s *Session) readSome(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path, nodes []zkfs.Node) error {
-	var reads []partRead
-	var requests []*request
 	for i, path := range paths {
-		nodes[i].Path = path
-		for _, k := range []struct {
-			name string
-			part zkfs.Parts
-			op   int32
-			body func(*jute.Writer)
-		}{
-			{"exists", 0, opExists, unwatched},
-			{"getData", zkfs.PartData, opGetData, unwatched},
-			{"getACL", zkfs.PartACL, opGetACL, nil},
-			{"getChildren", zkfs.PartChildren, opChildren, unwatched},
-		} {
-			// exists is for the Stat where no other part is sure to bring it.
-			if k.part != 0 && parts&k.part == 0 || k.part == 0 && parts&zkfs.PartData != 0 {
-				continue
-			}
-			r, err := s.pathRequest(k.op, path, k.body)
-			if err != nil {
-				return opFailed(k.name, path, err)
-			}
-			reads = append(reads, partRead{r, k.name, k.part, &nodes[i]})
-			requests = append(requests, r)
+		if _, err := s.serverPath(path); err != nil {
+			return opFailed("read", path, err)
 		}
+		nodes[i].Path = path
 	}
-	if err := s.call(ctx, requests...); err != nil {
+	together := len(paths) > 1 && parts&(zkfs.PartData|zkfs.PartChildren) != 0 && s.knowsMultiRead(ctx)
+	err := s.readParts(ctx, parts, nodes, together)
+	if err != nil && together && ctx.Err() == nil && s.Err() == nil {
+		err = s.readParts(ctx, parts, nodes, false)
+	}
+	if err != nil {
 		return err
 	}
-	for _, r := range reads {
-		if err := r.into(); err != nil {
-			return opFailed(r.name, r.node.Path, err)
+	for i, n := range nodes {
+		if n.Absent { // by any of its parts: it went between two of them
+			nodes[i] = zkfs.Node{Path: n.Path, Absent: true}
 		}
 	}
 	return s.statsOfDenied(ctx, nodes)
-}
-
-// into puts an answer into its node.
-func (r partRead) into() error {
-	n := r.node
-	switch {
-	case n.Absent:
-		return nil
-	case r.reply.code == codeNoNode:
-		*n = zkfs.Node{Path: n.Path, Absent: true}
-		return nil
-	case r.reply.code == codeNoAuth && r.part != 0:
-		n.Denied |= r.part
-		return nil
-	}
-	return r.reply.decode(func(b *jute.Reader) {
-		switch r.part {
-		case zkfs.PartData:
-			n.Data = b.Buffer()
-		case zkfs.PartACL:
-			n.ACL = readACL(b)
-		case zkfs.PartChildren:
-			if n.Children = b.Strings(); n.Children == nil {
-				n.Children = []string{}
-			}
-		}
-		n.Stat = readStat(b)
-	})
 }
 
 // statsOfDenied asks for the Stats that did not come with a refused part.

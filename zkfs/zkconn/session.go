@@ -26,7 +26,9 @@ type Session struct {
 	dialer   *dialer
 	lastZxid atomic.Int64 // the latest that a server told us
 	watches  watchTable
-	noMulti  atomic.Bool // the server does not know multiRead
+
+	probing   chan struct{} // held while multiRead is used
+	multiRead *bool         // whether the server knows it; nil when it was not asked
 
 	zk     *zk.Conn
 	events <-chan zk.Event // closed when the library has ended
@@ -64,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 	s := &Session{
 		cfg: cfg, chroot: chroot, log: cfg.Logger, auth: slices.Clone(cfg.Auth),
 		done: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}),
-		timeout: cfg.SessionTimeout, lostAt: time.Now(),
+		timeout: cfg.SessionTimeout, lostAt: time.Now(), probing: make(chan struct{}, 1),
 	}
 	s.watches.chroot = chroot
 	s.dialer = newDialer(s, hosts)
