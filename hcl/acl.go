@@ -59,7 +59,7 @@ func (l *loader) builtinACLs() {
 func (l *loader) findACL(v value, ctx *hcl.EvalContext) *aclValue {
 	name := v.GetAttr("name")
 	if !name.IsNull() {
-		if a := l.acls[name.AsString()]; a != nil && a.obj.RawEquals(v.Value) {
+		if a := l.acls[name.AsString()]; a != nil && (v.declared || a.obj.RawEquals(v.Value)) {
 			return a
 		}
 	}
@@ -92,7 +92,7 @@ func (l *loader) repeated(b *block, ctx *hcl.EvalContext, ty cty.Type, one func(
 		return c
 	}
 	if len(all) == 0 {
-		one(name, child(phantom, false), false)
+		l.apart(func() { one(name, child(phantom, false), false) })
 		if all == nil {
 			return cty.UnknownVal(cty.Map(ty))
 		}

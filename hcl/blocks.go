@@ -43,6 +43,8 @@ type node struct {
 	static    map[*hcl.Attribute]bool  // does not refer to each
 	constants map[*hcl.Attribute]value // of those that have been evaluated
 	effective map[policyKey]*effectivePolicy
+	instances []each // of a static for_each
+	expanded  bool   // instances is known
 }
 
 // gather reads the blocks of all files.

@@ -12,6 +12,7 @@ type value struct {
 	cty.Value           // known; unmarked but for accepted secrets; never null
 	at        hcl.Range // of the expression
 	state     state
+	declared  bool // it was found to be a declared acl or policy
 }
 
 type state uint8
@@ -52,6 +53,15 @@ func (l *loader) expression(name string, e hcl.Expression, ctx *hcl.EvalContext,
 	if diags.HasErrors() {
 		return r
 	}
+	// First the common cases, of 100,000 instances.
+	if ty == cty.String && v.Type() == ty && v.IsKnown() && !v.IsMarked() && !v.IsNull() {
+		r.Value, r.state = v, known
+		return r
+	}
+	if ty.IsObjectType() && v.Type().Equals(ty) && l.isDeclared(v) {
+		r.Value, r.state, r.declared = v, known, true
+		return r
+	}
 	if v.ContainsMarked() {
 		if !mayBeSecret {
 			l.sensitiveValue(name, e)
@@ -70,7 +80,7 @@ func (l *loader) expression(name string, e hcl.Expression, ctx *hcl.EvalContext,
 		if mayBeSecret {
 			shown = nil
 		}
-		l.exprf(e, shown, "Incorrect attribute value type", "Inappropriate value for attribute %q: %s needed, not %s%s.", name, typeNoun(ty), kindOf(v), pathOf(err))
+		l.exprf(e, shown, "Incorrect attribute value type", "Inappropriate value for attribute %q: it must be %s; this is %s%s.", name, typeNoun(ty), article(kindOf(v)), pathOf(err))
 		return r
 	}
 	if !got.IsWhollyKnown() {
@@ -89,12 +99,36 @@ func pathOf(err error) string {
 	return ""
 }
 
+// isDeclared reports whether v is a declared acl or policy, as it was made.
+func (l *loader) isDeclared(v cty.Value) bool {
+	if !v.Type().IsObjectType() || v.IsMarked() || !v.IsKnown() || v.IsNull() || !v.Type().HasAttribute("name") {
+		return false
+	}
+	name := v.GetAttr("name")
+	if name.Type() != cty.String || name.IsMarked() || !name.IsKnown() || name.IsNull() {
+		return false
+	}
+	if a := l.acls[name.AsString()]; a != nil {
+		return a.obj.RawEquals(v)
+	}
+	p := l.policies[name.AsString()]
+	return p != nil && p.obj.RawEquals(v)
+}
+
 // unknown remembers that something was left out because its value is not
 // known, which only "validate" may do.
 func (l *loader) unknown(at hcl.Range) {
 	if l.skippedAt == nil {
 		l.skippedAt = at.Ptr()
 	}
+}
+
+// apart checks a phantom, in which unknown values are no fault: a for_each
+// that is empty leaves nothing out.
+func (l *loader) apart(check func()) {
+	before := l.skippedAt
+	check()
+	l.skippedAt = before
 }
 
 // sensitiveValue reports a secret where it would be stored or shown.
@@ -112,11 +146,11 @@ func typeNoun(ty cty.Type) string {
 	case ty == cty.Bool:
 		return "true or false"
 	case ty.Equals(aclType):
-		return "an acl, such as acl.open or one that an acl block declares,"
+		return "an acl, such as acl.open or one that an acl block declares"
 	case ty.Equals(policyType):
-		return "a policy, such as policy.name that a policy block declares,"
+		return "a policy that a policy block declares, such as policy.name"
 	case ty.Equals(ensembleType):
-		return "an ensemble, such as ensemble.name that an ensemble block declares,"
+		return "an ensemble that an ensemble block declares, such as ensemble.name"
 	case ty.IsListType():
 		return "a list of " + ty.ElementType().FriendlyName() + "s"
 	}

@@ -164,3 +164,14 @@ func kindOf(v cty.Value) string {
 	}
 	return v.Type().FriendlyName()
 }
+
+// article puts "a" or "an" before the name of a type.
+func article(s string) string {
+	switch {
+	case s == "null" || s == "":
+		return s
+	case strings.ContainsRune("aeiou", rune(s[0])):
+		return "an " + s
+	}
+	return "a " + s
+}

@@ -96,7 +96,7 @@ func (l *loader) eval(n *node, a *hcl.Attribute, ctx *hcl.EvalContext, ty cty.Ty
 // expand makes the instances of a node inside of an instance of the enclosing
 // namespace, and those of everything inside.
 func (l *loader) expand(n *node, outer *scope) {
-	all, repeated := l.instances(n.attr("for_each"), outer.ctx)
+	all, repeated := l.nodeInstances(n, outer.ctx)
 	if !repeated {
 		l.instance(n, outer, outer.ctx, outer.each, layout.Step{Type: n.kind, Label: n.name}, outer.phantom)
 		return
@@ -108,11 +108,25 @@ func (l *loader) expand(n *node, outer *scope) {
 		l.instance(n, outer, ctx, obj, layout.Step{Type: n.kind, Label: n.name, Key: &e.key}, ph || outer.phantom)
 	}
 	if len(all) == 0 {
-		one(phantom, true)
+		l.apart(func() { one(phantom, true) })
 	}
 	for _, e := range all {
 		one(e, false)
 	}
+}
+
+// nodeInstances evaluates for_each, once where it is the same in all instances
+// of the enclosing blocks.
+func (l *loader) nodeInstances(n *node, ctx *hcl.EvalContext) ([]each, bool) {
+	a := n.attr("for_each")
+	if a == nil || !n.static[a] {
+		return l.instances(a, ctx)
+	}
+	if !n.expanded {
+		n.instances, _ = l.instances(a, ctx)
+		n.expanded = true
+	}
+	return n.instances, true
 }
 
 // instance evaluates one instance.

@@ -83,7 +83,7 @@ func (l *loader) policyBlock(b *block, ctx *hcl.EvalContext) cty.Value {
 func (l *loader) findPolicy(v value) *policyValue {
 	name := v.GetAttr("name")
 	if !name.IsNull() {
-		if p := l.policies[name.AsString()]; p != nil && p.obj.RawEquals(v.Value) {
+		if p := l.policies[name.AsString()]; p != nil && (v.declared || p.obj.RawEquals(v.Value)) {
 			return p
 		}
 	}
