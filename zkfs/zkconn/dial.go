@@ -298,6 +298,7 @@ func (d *dialer) unavailable() error {
 	defer d.mu.Unlock()
 	limit := d.limit()
 	var all []string
+	e := &unreachable{}
 	hosts, _, _ := ParseServers(d.s.cfg.Servers)
 	for _, h := range hosts {
 		a, tried := d.tries[h]
@@ -306,13 +307,28 @@ func (d *dialer) unavailable() error {
 			all = append(all, fmt.Sprintf("%s: %s within %v", h, a.phase, time.Since(a.began).Round(10*time.Millisecond)))
 		case tried:
 			all = append(all, fmt.Sprintf("%s: %s", h, causeText(a.cause)))
+			if cert := (*tls.CertificateVerificationError)(nil); errors.As(a.cause, &cert) {
+				e.certificates = append(e.certificates, a.cause)
+			}
 		}
 	}
 	if len(all) == 0 {
 		return zkfs.ErrUnavailable
 	}
-	return fmt.Errorf("%w: %s", zkfs.ErrUnavailable, strings.Join(all, "; "))
+	e.text = zkfs.ErrUnavailable.Error() + ": " + strings.Join(all, "; ")
+	return e
 }
+
+// unreachable is zkfs.ErrUnavailable with what each server answered. It also
+// is the errors of certificates that were not believed, so that a command can
+// say what to do about them.
+type unreachable struct {
+	text         string
+	certificates []error
+}
+
+func (e *unreachable) Error() string   { return e.text }
+func (e *unreachable) Unwrap() []error { return append([]error{zkfs.ErrUnavailable}, e.certificates...) }
 
 // causeText leaves out what the net package says about addresses: the host
 // stands before it.
