@@ -327,8 +327,10 @@ type unreachable struct {
 	certificates []error
 }
 
-func (e *unreachable) Error() string   { return e.text }
-func (e *unreachable) Unwrap() []error { return append([]error{zkfs.ErrUnavailable}, e.certificates...) }
+func (e *unreachable) Error() string { return e.text }
+func (e *unreachable) Unwrap() []error {
+	return append([]error{zkfs.ErrUnavailable}, e.certificates...)
+}
 
 // causeText leaves out what the net package says about addresses: the host
 // stands before it.
