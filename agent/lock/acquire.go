@@ -156,7 +156,7 @@ func (c *Client) prepare(w *wait, paths []zkfs.Path, o Options) (*session, []req
 		if cl, err := c.again(r.path, r.policy, o); err != nil {
 			c.done(s)
 			return nil, nil, &Error{r.path, err}
-		} else if cl != nil {
+		} else if cl != nil || around(r.path, r.policy, o) != nil {
 			continue
 		}
 		if err := c.inOrder(r.path, r.policy, o); err != nil {
@@ -185,7 +185,11 @@ func (c *Client) take(w *wait, s *session, r request, o Options) (*Held, error) 
 		return cl.newHeld(o)
 	}
 	cl = c.newClaim(s, r.path, r.policy, o)
-	h, err := cl.acquire(w)
+	acquire := cl.acquire
+	if cl.around = around(r.path, r.policy, o); cl.around != nil {
+		acquire = cl.borrow
+	}
+	h, err := acquire(w)
 	if err != nil {
 		cl.leave(w.ctx)
 		if errors.Is(err, ErrRemoved) {
@@ -210,7 +214,17 @@ func (cl *claim) acquire(w *wait) (*Held, error) {
 	if err := cl.stand(w, children); err != nil {
 		return nil, err
 	}
-	if err := cl.s.assure(w.ctx, cl.currentPolicy().KillTimeout); err != nil {
+	h, err := cl.hold(w.ctx)
+	if err != nil {
+		return nil, err
+	}
+	cl.guardLater()
+	return h, nil
+}
+
+// hold makes a claim whose turn it is hold. The lease decides when.
+func (cl *claim) hold(ctx context.Context) (*Held, error) {
+	if err := cl.s.assure(ctx, cl.currentPolicy().KillTimeout); err != nil {
 		return nil, fmt.Errorf("the session cannot be shown to live: %w", err)
 	}
 	if err := cl.grant(); err != nil {
@@ -222,6 +236,5 @@ func (cl *claim) acquire(w *wait) (*Held, error) {
 	}
 	cl.c.owners.add(cl)
 	cl.s.wakeKeeper() // it now has an end to watch for
-	cl.guardLater()
 	return h, nil
 }

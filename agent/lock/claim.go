@@ -38,8 +38,9 @@ type claim struct {
 	recipe    recipe.Recipe
 	prefixes  []string // of the nodes' names
 	nodes     []zkfs.Path
-	private   bool // nobody else may write to the nodes
-	uncertain bool // a create may have been carried out without our knowing
+	private   bool   // nobody else may write to the nodes
+	around    *Outer // the nodes are those of a process around this one
+	uncertain bool   // a create may have been carried out without our knowing
 	sequence  int64
 	token     int64
 	guarded   bool // watches on the nodes and the policy are set
@@ -80,6 +81,14 @@ func (c *Client) forget(cl *claim) {
 	c.done(cl.s)
 }
 
+// session returns the id of the session that owns the nodes.
+func (cl *claim) session() int64 {
+	if cl.around != nil {
+		return cl.around.Session
+	}
+	return cl.s.ID()
+}
+
 func (cl *claim) currentPolicy() layout.Policy {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
@@ -115,7 +124,7 @@ func (cl *claim) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !there || stat.EphemeralOwner != cl.s.ID() {
+		if !there || stat.EphemeralOwner != cl.session() {
 			cl.removed()
 			return nil
 		}
@@ -314,7 +323,7 @@ func (cl *claim) follow(w *zkconn.Watch, look func(context.Context) (*zkconn.Wat
 func (cl *claim) watchNode(ctx context.Context, node zkfs.Path) (*zkconn.Watch, error) {
 	data, stat, w, err := cl.s.GetW(ctx, node)
 	switch {
-	case errors.Is(err, zkfs.ErrNoNode), err == nil && stat.EphemeralOwner != cl.s.ID():
+	case errors.Is(err, zkfs.ErrNoNode), err == nil && stat.EphemeralOwner != cl.session():
 		if w != nil {
 			w.Stop()
 		}

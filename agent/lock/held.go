@@ -77,7 +77,7 @@ func (h *Held) Mode() string { return h.cl.mode }
 func (h *Held) Owner() string { return h.cl.owner }
 
 // Session returns the id of the ZooKeeper session.
-func (h *Held) Session() int64 { return h.cl.s.ID() }
+func (h *Held) Session() int64 { return h.cl.session() }
 
 // Policy returns the policy in effect, what Options made stricter included. It
 // changes when the declared one does.

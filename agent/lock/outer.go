@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
 )
 
 // OuterVariable is the environment variable that tells a process which locks
@@ -47,4 +48,37 @@ func FormatOuter(outer []Outer, held []*Held) string {
 		return "[]" // strings and numbers always have a JSON form
 	}
 	return string(data)
+}
+
+// around returns the hold of a process around this one that a reentrant request
+// shares. The owner must be named, and a shared hold does not become exclusive.
+func around(path zkfs.Path, p layout.Policy, o Options) *Outer {
+	if !p.Reentrant || o.Owner == "" {
+		return nil
+	}
+	for i := range o.Outer {
+		x := &o.Outer[i]
+		if x.Path == path && x.Owner == o.Owner && (x.Mode == modeOf(p, o.Shared) || x.Mode == "exclusive") {
+			return x
+		}
+	}
+	return nil
+}
+
+// borrow shares the contender of a process around this one: that process
+// deletes it, and stops everything below itself before its lease ends. Here the
+// contender is watched and checked, on a session that does not own it.
+func (cl *claim) borrow(w *wait) (*Held, error) {
+	r, err := recipeOf(cl.policy, cl.shared)
+	if err != nil {
+		return nil, err
+	}
+	cl.mu.Lock()
+	cl.recipe, cl.nodes, cl.token, cl.mode = r, []zkfs.Path{cl.around.Node}, cl.around.Token, cl.around.Mode
+	cl.mu.Unlock()
+	cl.s.add(cl)
+	if err := cl.guard(w.ctx); err != nil {
+		return nil, err
+	}
+	return cl.hold(w.ctx)
 }

@@ -104,6 +104,9 @@ func (cl *claim) leave(ctx context.Context) error {
 func (cl *claim) clean(ctx context.Context) {
 	cl.mu.Lock()
 	nodes, uncertain := cl.nodes, cl.uncertain
+	if cl.around != nil {
+		nodes = nil // whoever made them deletes them
+	}
 	cl.mu.Unlock()
 	over := cl.persist(ctx, func(ctx context.Context) error { return cl.deleteAll(ctx, nodes) })
 	if !over && uncertain {
@@ -126,7 +129,9 @@ func (cl *claim) clean(ctx context.Context) {
 func (cl *claim) persist(ctx context.Context, attempt func(context.Context) error) (over bool) {
 	pause := 50 * time.Millisecond
 	for {
-		err := attempt(ctx)
+		limited, cancel := context.WithTimeout(ctx, cl.s.Timeout()/2)
+		err := attempt(limited)
+		cancel()
 		if err == nil {
 			return false
 		}
