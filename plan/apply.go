@@ -182,7 +182,7 @@ func (s *side) admit() (stale, blocked []Problem) {
 	}
 	run := s.ledger.Run
 	if run != nil && run.Plan == s.a.p.Digest() {
-		s.finished, s.batch, s.cursor = run.Done, run.Batch, run.Cursor
+		s.finished, s.batch, s.cursor = run.Done, min(run.Batch, len(s.e.Batches)), min(run.Cursor, len(s.e.ACLs))
 		return nil, nil
 	}
 	if u := s.ledger.Unfinished(); u != nil && u.Config != s.a.p.Config && !s.a.o.Abandon && !s.a.p.Abandon {
@@ -271,7 +271,7 @@ func (s *side) sendBatch(ctx context.Context) error {
 	var ops []zkfs.Op
 	for i := b.From; i < b.To; i++ {
 		if step := &s.e.Steps[i]; !step.NoOp() {
-			ops = append(ops, step.ops()...)
+			ops = append(ops, s.e.ops(step)...)
 			ev.Steps = append(ev.Steps, step)
 		}
 	}

@@ -41,28 +41,32 @@ func (d *differ) apparatus() {
 	if !d.live.Ledger.Exists() || d.o.Mode != Normal || d.o.partial() {
 		return
 	}
-	for _, x := range []struct {
-		path zkfs.Path
-		acl  zkfs.ACL
-		when bool
-	}{
-		{l.Path, l.ACL, d.l.ACL != nil},
-		{l.Path.Join(applyName), l.ACL, d.l.ACL != nil},
-		{l.Path.Join(historyName), l.ACL, d.l.ACL != nil},
-		{l.Path.Join(agentsName), l.Agents, true},
-	} {
-		n := d.node(x.path)
-		if n.Absent || n.ACL == nil || !x.when || sameACL(n.ACL, x.acl) {
-			continue
+	set := func(path zkfs.Path, kind layout.Kind, acl zkfs.ACL) {
+		n := d.node(path)
+		if n.Absent || n.ACL == nil || sameACL(n.ACL, acl) {
+			return
 		}
 		// Its data changes with every run, and its children with every session.
-		pre := Precondition{x.path, n.Stat.Czxid, zkfs.AnyVersion, n.Stat.Aversion}
-		d.add(Step{
-			Path: x.path, Kind: layout.KindLedger, Actions: []Action{UpdateACL}, Pre: pre,
-			ACL: x.acl, OldACL: n.ACL.Canonical(), Pos: d.l.Pos,
-		})
+		pre := Precondition{path, n.Stat.Czxid, zkfs.AnyVersion, n.Stat.Aversion}
+		d.add(Step{Path: path, Kind: kind, Actions: []Action{UpdateACL}, Pre: pre, ACL: acl, OldACL: n.ACL.Canonical(), Pos: d.l.Pos})
+	}
+	set(l.Path.Join(agentsName), layout.KindLedger, l.Agents)
+	if d.l.ACL == nil {
+		return
+	}
+	for _, p := range []zkfs.Path{l.Path, l.Path.Join(applyName), l.Path.Join(historyName)} {
+		set(p, layout.KindLedger, l.ACL)
+	}
+	for _, p := range l.Path.Ancestors() {
+		if rec, ok := d.owned(p); ok && rec.Kind == layout.KindParent {
+			set(p, layout.KindParent, l.Ancestor)
+		}
 	}
 }
+
+// prepared reports whether Prepare carries the step out: it creates an ancestor
+// of the ledger.
+func (e *Ensemble) prepared(s *Step) bool { return s.Has(Create) && s.Path.Contains(e.Ledger.Path) }
 
 // finish puts the steps into the order of applying and cuts them into batches.
 func (d *differ) finish() {
@@ -92,9 +96,11 @@ func (d *differ) finish() {
 	slices.SortStableFunc(e.ACLs, func(a, b int) int {
 		return cmp.Compare(rank(&e.Steps[a]), rank(&e.Steps[b]))
 	})
-	e.Batches = cut(e)
-	if len(e.Batches) == 0 && len(e.ACLs) == 0 && d.o.Mode == RefreshOnly && len(e.Drift) > 0 {
-		// Nothing to write but that the ledger no longer vouches for the tree.
+	e.Batches = cut(e, cmp.Or(d.o.maxBatch, MaxBatch))
+	prepared := slices.ContainsFunc(e.Steps, func(s Step) bool { return e.prepared(&s) })
+	if e.Empty() && (prepared || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
+		// Nothing to write but the ledger: that it does not vouch for the tree
+		// any more, or what Prepare has made.
 		e.Batches = []Batch{{Ops: 2, Bytes: ledgerBytes(e) + overhead}}
 	}
 }
@@ -114,7 +120,7 @@ func (d *differ) roots() {
 			s := &d.e.Steps[i]
 			return s.Kind != layout.KindLedger && !s.Has(Delete) && !s.Has(Disown)
 		}
-		return p != d.l.Ledger && d.owns(p)
+		return !p.Contains(d.l.Ledger) && d.owns(p)
 	}
 	// Sorting has moved the steps.
 	for i := range d.e.Steps {
@@ -146,8 +152,9 @@ func (d *differ) roots() {
 }
 
 // ops returns the operations of a step in the batch's multi.
-func (s *Step) ops() []zkfs.Op {
+func (e *Ensemble) ops(s *Step) []zkfs.Op {
 	switch {
+	case e.prepared(s):
 	case s.Has(Create):
 		return []zkfs.Op{
 			{Kind: zkfs.OpCreate, Path: s.Path, ACL: s.ACL},
@@ -161,9 +168,9 @@ func (s *Step) ops() []zkfs.Op {
 	return nil
 }
 
-// cut packs the steps into batches. A batch ends between two namespaces where
+// cut packs the steps into batches of at most limit bytes. A batch ends between two namespaces where
 // that is possible: what has one parent goes together.
-func cut(e *Ensemble) []Batch {
+func cut(e *Ensemble, limit int) []Batch {
 	reserve := ledgerBytes(e) + overhead
 	var batches []Batch
 	current := Batch{Ops: 2, Bytes: reserve}
@@ -176,7 +183,7 @@ func cut(e *Ensemble) []Batch {
 	var last zkfs.Path
 	for i := range e.Steps {
 		s := &e.Steps[i]
-		ops := s.ops()
+		ops := e.ops(s)
 		if len(ops) == 0 {
 			continue
 		}
@@ -189,7 +196,7 @@ func cut(e *Ensemble) []Batch {
 			border = current
 			border.To = i
 		}
-		for current.Bytes+bytes > MaxBatch && current.Ops > 2 {
+		for current.Bytes+bytes > limit && current.Ops > 2 {
 			end := border
 			if end.Ops <= 2 || end.To <= current.From {
 				// One namespace is more than a batch.
@@ -199,7 +206,7 @@ func cut(e *Ensemble) []Batch {
 			emit(end)
 			current = Batch{From: end.To, Ops: 2, Bytes: reserve}
 			for j := end.To; j < i; j++ {
-				for _, op := range e.Steps[j].ops() {
+				for _, op := range e.ops(&e.Steps[j]) {
 					current.Ops++
 					current.Bytes += opBytes(op, e.Chroot)
 				}

@@ -18,8 +18,8 @@ func (d *differ) undeclared() {
 		if _, done := d.steps[p]; done || n.Absent || len(n.Data) == 0 || d.wanting() && d.byPath[p] != nil {
 			continue
 		}
-		if p == d.l.Ledger || p.Contains(d.l.Ledger) && d.o.Mode == Destroy {
-			continue // the ledger stays, and what it stands below
+		if p.Contains(d.l.Ledger) && d.keepsLedger(p) {
+			continue
 		}
 		paths = append(paths, p)
 	}
@@ -37,6 +37,18 @@ func (d *differ) undeclared() {
 				Detail: fmt.Sprintf("%s is recorded as a %q, which this release does not know.", p, rec.Kind)})
 		}
 	}
+}
+
+// keepsLedger reports whether a znode is the ledger, or an ancestor that was
+// made for it: these are not what the layout manages, and outlive destroy. A
+// namespace that was declared there becomes such an ancestor.
+func (d *differ) keepsLedger(p zkfs.Path) bool {
+	rec, ok := d.owned(p)
+	if !ok || rec.Kind != layout.KindNamespace {
+		return true
+	}
+	d.needed[p]++
+	return false
 }
 
 // parent deals with an ancestor that an earlier run made: it goes with destroy
@@ -79,7 +91,7 @@ func (d *differ) leftover(n zkfs.Node, rec layout.Record) {
 		d.add(s)
 	case len(d.o.Disown) > 0 || !d.o.covers(rec.Address) || d.o.Mode == RefreshOnly:
 		keep()
-	case d.needed[n.Path] > 0 && d.o.Mode == Destroy:
+	case d.needed[n.Path] > 0 && d.o.Mode == Destroy && !n.Path.Contains(d.l.Ledger):
 		keep() // for what is excluded below it
 	case d.needed[n.Path] > 0:
 		d.demote(n, rec, s)

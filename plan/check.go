@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -20,10 +21,15 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 	}
 	var paths []zkfs.Path
 	var steps []*Step
+	var made []*Step // by Prepare, just now
 	var pres []Precondition
 	leaving := make(map[zkfs.Path]int32)
 	for i := done; i < len(s.e.Steps); i++ {
 		step := &s.e.Steps[i]
+		if s.e.prepared(step) {
+			made = append(made, step)
+			continue
+		}
 		steps = append(steps, step)
 		pres = append(pres, step.Pre)
 		if step.Has(Delete) {
@@ -42,7 +48,10 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 	for _, pre := range append(slices.Clone(pres), s.e.Others...) {
 		paths = append(paths, pre.Path)
 	}
-	nodes, err := s.Target.Read(ctx, 0, paths)
+	for _, step := range made {
+		paths = append(paths, step.Path)
+	}
+	nodes, err := s.Target.Read(ctx, zkfs.PartData, paths) // with data: servers read many at once only so
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,6 +73,12 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 	for i, pre := range s.e.Others {
 		if p, ok := mismatch(pre, nodes[len(steps)+i]); ok {
 			stale = append(stale, p)
+		}
+	}
+	for i, step := range made {
+		if n := nodes[len(steps)+len(s.e.Others)+i]; !bytes.Equal(n.Data, step.Data) {
+			stale = append(stale, Problem{Summary: "A znode has appeared", Path: step.Path, Address: step.Address, Pos: step.Pos,
+				Detail: fmt.Sprintf("%s exists now and is somebody else's; when this plan was made it did not.\n%s", step.Path, planAgain)})
 		}
 	}
 	return stale, blocked, nil

@@ -276,6 +276,10 @@ func (d *differ) ensureParents(path zkfs.Path, pos layout.Pos) {
 			d.one(w)
 			continue
 		}
+		if p.Contains(d.l.Ledger) {
+			nearest = zkfs.Root // Prepare makes it
+			continue
+		}
 		d.add(Step{
 			Path: p, Kind: layout.KindParent, Actions: []Action{Create}, Reason: "an ancestor that nobody declared",
 			Data: d.encode(layout.Record{Layout: d.l.Name, Kind: layout.KindParent}, p, pos),

@@ -215,7 +215,7 @@ func Prepare(ctx context.Context, t Target, p *Plan, ensemble string) (zkfs.Path
 	}
 	ledger := e.Ledger.Path
 	for range prepareTries {
-		ops, err := prepareOps(ctx, t, p.Layout, &e.Ledger)
+		ops, err := prepareOps(ctx, t, p.Layout, e)
 		if err != nil {
 			return "", err
 		}
@@ -238,7 +238,8 @@ func Prepare(ctx context.Context, t Target, p *Plan, ensemble string) (zkfs.Path
 }
 
 // prepareOps returns what has to be created; nothing when all is there.
-func prepareOps(ctx context.Context, t Target, name string, lp *LedgerPlan) ([]zkfs.Op, error) {
+func prepareOps(ctx context.Context, t Target, name string, e *Ensemble) ([]zkfs.Op, error) {
+	lp := &e.Ledger
 	if err := t.Sync(ctx, lp.Path); err != nil {
 		return nil, err
 	}
@@ -272,6 +273,9 @@ func prepareOps(ctx context.Context, t Target, name string, lp *LedgerPlan) ([]z
 				acl = lp.Parent
 			}
 			data, err = layout.Record{Layout: name, Kind: layout.KindParent}.Encode()
+			if s := e.creates(n.Path); s != nil {
+				acl, data = s.ACL, s.Data // a declared namespace above the ledger
+			}
 		case n.Path == lp.Path:
 			l := Ledger{Layout: name, ID: newID(), Planners: lp.Planners, Siblings: lp.Siblings}
 			data, err = l.Encode()
@@ -287,6 +291,16 @@ func prepareOps(ctx context.Context, t Target, name string, lp *LedgerPlan) ([]z
 		}
 	}
 	return ops, nil
+}
+
+// creates returns the step that creates the path, or nil.
+func (e *Ensemble) creates(p zkfs.Path) *Step {
+	for i := range e.Steps {
+		if s := &e.Steps[i]; s.Path == p && s.Has(Create) {
+			return s
+		}
+	}
+	return nil
 }
 
 // denied is the error of a request that lacked a permission.

@@ -45,6 +45,8 @@ type Options struct {
 	Imports   []layout.Import  // besides those of the layout
 	Disown    []layout.Address // "state rm": disown these and do nothing else
 	Created   time.Time        // the plan's time, for its file
+
+	maxBatch int // bytes, instead of MaxBatch
 }
 
 // partial reports whether the options leave a part of the layout out.

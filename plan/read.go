@@ -248,7 +248,7 @@ func (r *reader) acls() error {
 		}
 		if r.l.ACL != nil {
 			for p, n := range r.live.Nodes {
-				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && rec.Layout == r.l.Name && rec.Kind == layout.KindParent {
+				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && rec.Layout == r.l.Name && rec.Kind == layout.KindParent && p != r.l.Ledger {
 					paths = append(paths, p)
 				}
 			}

@@ -235,13 +235,13 @@ func (s *Step) writeText(w io.Writer, o TextOptions, blocked map[string]BlockRea
 	}
 	fmt.Fprintln(w, line)
 	changes := s.Changes()
-	if s.Has(Create) {
+	if s.Has(Create) || s.Has(Adopt) {
 		changes = worthShowing(changes)
 	}
 	writeChanges(w, o, changes)
 }
 
-// worthShowing leaves out what a new znode has by default.
+// worthShowing leaves out what a new record has by default.
 func worthShowing(changes []Change) []Change {
 	defaults := layout.DefaultPolicy().Attributes()
 	return slices.DeleteFunc(changes, func(c Change) bool {
