@@ -45,9 +45,9 @@ func (s *Session) call(ctx context.Context, rs ...*request) error {
 		case err == nil && broken == nil:
 			return nil
 		case err != nil && sent && effect:
-			return unknown(err)
+			return unknown(fmt.Errorf("%s has not answered: %w", w.host, err))
 		case err != nil:
-			return fmt.Errorf("%w: %w", zkfs.ErrUnavailable, err)
+			return fmt.Errorf("%w: %s has not answered: %w", zkfs.ErrUnavailable, w.host, err)
 		case sent && effect && s.Err() != nil:
 			return unknown(s.Err())
 		case sent && effect:

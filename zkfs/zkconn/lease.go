@@ -19,7 +19,7 @@ func (s *Session) Heartbeat(ctx context.Context, checks []zkfs.Op) error {
 		if err != nil {
 			return opFailed("sync", zkfs.Root, err)
 		}
-		r.proof = unproven
+		r.beat = true
 		if err = s.call(ctx, r); err == nil {
 			err = r.reply.decode(nil)
 		}
@@ -32,7 +32,7 @@ func (s *Session) Heartbeat(ctx context.Context, checks []zkfs.Op) error {
 		part := checks[i:min(i+checksPerBeat, len(checks))]
 		r, err := s.multiRequest(part)
 		if err == nil {
-			r.proof = unproven
+			r.beat = true
 			_, err = s.multi(ctx, part, r)
 		}
 		if refused, ok := err.(*zkfs.MultiError); ok {
@@ -46,16 +46,13 @@ func (s *Session) Heartbeat(ctx context.Context, checks []zkfs.Op) error {
 	return nil
 }
 
-// unproven marks a heartbeat. When it is written it becomes the latest send
-// time that is older by half a tick: a follower hands the sessions that it has
-// heard of to the leader that often, and an answer of the leader's after that
-// shows that they were still connected.
-const unproven Instant = -1
-
-// prove moves the deadline to what follows from a request sent at sent: the
-// leader has heard of the session after that.
+// prove moves the deadline to what follows from an acknowledged heartbeat: that
+// the leader heard of the session after sent, the latest send time older than
+// the heartbeat's by half a tick. So often a follower tells the leader of the
+// sessions that it heard of, and the heartbeat's answer shows that the two were
+// still connected.
 func (s *Session) prove(sent Instant) {
-	if sent <= 0 {
+	if sent == 0 {
 		return
 	}
 	s.mu.Lock()

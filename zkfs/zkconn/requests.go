@@ -104,7 +104,8 @@ func (s *Session) CreateList(ctx context.Context, path zkfs.Path, data []byte, a
 			return zkfs.Result{}, nil, opFailed("create", path, refused)
 		}
 		if err != nil {
-			return result, nil, opFailed("getChildren", path.Parent(), fmt.Errorf("%w: %w", zkfs.ErrUnavailable, err))
+			// The outcome that is unknown would be that of the create.
+			return result, nil, opFailed("getChildren", path.Parent(), fmt.Errorf("%w: %v", zkfs.ErrUnavailable, err))
 		}
 	}
 	if err != nil {
@@ -211,12 +212,19 @@ func (s *Session) Sync(ctx context.Context, path zkfs.Path) error {
 // One that it has already is not sent again. The server accepts any digest,
 // the right password or not. Any other refusal ends the session.
 func (s *Session) AddAuth(ctx context.Context, a Auth) error {
+	// One at a time: who adds a credential a second time may rely on it.
+	select {
+	case s.adding <- struct{}{}:
+		defer func() { <-s.adding }()
+	case <-ctx.Done():
+		return fmt.Errorf("authenticate with scheme %q: %w: %w", a.Scheme, zkfs.ErrUnavailable, context.Cause(ctx))
+	}
+	a.Secret = slices.Clone(a.Secret)
 	s.mu.Lock()
 	if slices.ContainsFunc(s.auth, a.Equal) {
 		s.mu.Unlock()
 		return nil
 	}
-	a.Secret = slices.Clone(a.Secret)
 	s.auth = append(s.auth, a)
 	s.mu.Unlock()
 	r := s.authRequest(a)
@@ -225,6 +233,9 @@ func (s *Session) AddAuth(ctx context.Context, a Auth) error {
 		err = r.reply.decode(nil)
 	}
 	if err != nil {
+		s.mu.Lock()
+		s.auth = slices.DeleteFunc(s.auth, a.Equal)
+		s.mu.Unlock()
 		return fmt.Errorf("authenticate with scheme %q: %w", a.Scheme, err)
 	}
 	return nil

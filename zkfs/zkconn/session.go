@@ -27,6 +27,7 @@ type Session struct {
 	lastZxid atomic.Int64 // the latest that a server told us
 	watches  watchTable
 
+	adding    chan struct{} // held while a credential is added
 	probing   chan struct{} // held while multiRead is used
 	multiRead *bool         // whether the server knows it; nil when it was not asked
 
@@ -66,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 	s := &Session{
 		cfg: cfg, chroot: chroot, log: cfg.Logger, auth: slices.Clone(cfg.Auth),
 		done: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}),
-		timeout: cfg.SessionTimeout, lostAt: time.Now(), probing: make(chan struct{}, 1),
+		timeout: cfg.SessionTimeout, lostAt: time.Now(), adding: make(chan struct{}, 1), probing: make(chan struct{}, 1),
 	}
 	s.watches.chroot = chroot
 	s.dialer = newDialer(s, hosts)
@@ -103,6 +104,8 @@ func (s *Session) begin(ctx context.Context) error {
 	switch {
 	case s.Err() != nil:
 		return s.Err()
+	case err != nil && ctx.Err() == nil && limited.Err() != nil:
+		return fmt.Errorf("%w: %s gave a session and then did not answer within %v", zkfs.ErrUnavailable, s.Server(), s.cfg.ConnectTimeout)
 	case err != nil:
 		return err
 	case !ok:

@@ -19,7 +19,6 @@ import (
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/zkconn"
-	"github.com/lockform/lockform/zkfs/zkdev"
 	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
 
@@ -254,67 +253,4 @@ func TestCutAtEveryStep(t *testing.T) {
 			})
 		}
 	})
-}
-
-func TestTLS(t *testing.T) {
-	certs := zktest.NewCerts(t)
-	server := must(tls.LoadX509KeyPair(certs.ServerCert, certs.ServerKey))(t)
-	client := must(tls.LoadX509KeyPair(certs.ClientCert, certs.ClientKey))(t)
-	ca := x509.NewCertPool()
-	ca.AppendCertsFromPEM(must(os.ReadFile(certs.CA))(t))
-	for _, kind := range zktest.Kinds() {
-		t.Run(string(kind), func(t *testing.T) {
-			var addr string
-			if kind == zktest.Embedded {
-				s := must(zkdev.Start(zkdev.Config{TickTime: zktest.Tick, TLS: &tls.Config{
-					Certificates: []tls.Certificate{server}, ClientCAs: ca, ClientAuth: tls.RequireAndVerifyClientCert,
-				}}))(t)
-				t.Cleanup(func() { s.Close() })
-				addr = s.Addr()
-			} else {
-				addr = zktest.StartReal(t, zktest.RealConfig{Certs: certs}).TLSAddr
-			}
-			ctx := within(t, 30*time.Second)
-			cfg := zkconn.Config{Servers: addr, TLS: &tls.Config{RootCAs: ca, Certificates: []tls.Certificate{client}}}
-
-			t.Run("Identity", func(t *testing.T) {
-				s := open(t, cfg)
-				ids := s.Identities()
-				if len(ids) != 1 || ids[0] != (zkfs.Identity{Scheme: "x509", ID: certs.ClientID}) {
-					t.Fatalf("identities %v, want %s", ids, certs.ClientID)
-				}
-				mine := zkfs.ACL{{Perms: zkfs.AllPerms, Identity: ids[0]}}
-				must(s.Create(ctx, "/mine", []byte("x"), mine, zkfs.Persistent))(t)
-				if data, _, err := s.Get(ctx, "/mine"); string(data) != "x" || err != nil {
-					t.Errorf("the server knows another name: %q, %v", data, err)
-				}
-			})
-			t.Run("NameInTheCertificate", func(t *testing.T) {
-				named := cfg
-				_, port, _ := net.SplitHostPort(addr)
-				named.Servers = "localhost:" + port
-				open(t, named)
-			})
-			t.Run("NoClientCertificate", func(t *testing.T) {
-				none := cfg
-				none.TLS = &tls.Config{RootCAs: ca}
-				_, err := zkconn.Open(ctx, none)
-				if !errors.Is(err, zkfs.ErrUnavailable) || !strings.Contains(err.Error(), addr+": ") || !strings.Contains(err.Error(), "certificate") {
-					t.Errorf("got %v", err)
-				}
-			})
-			t.Run("FourLetterWord", func(t *testing.T) {
-				if out, err := zkconn.FourLetterWord(ctx, cfg, addr, "ruok"); out != "imok" || err != nil {
-					t.Errorf("%q, %v", out, err)
-				}
-			})
-			t.Run("PlainClient", func(t *testing.T) {
-				_, err := zkconn.Open(ctx, zkconn.Config{Servers: addr, ConnectTimeout: time.Second})
-				if !errors.Is(err, zkfs.ErrUnavailable) {
-					t.Errorf("got %v", err)
-				}
-				t.Log(err)
-			})
-		})
-	}
 }

@@ -48,7 +48,8 @@ type request struct {
 	xid       int32
 	sent      bool // at least a part of it may have reached the server
 	sentAt    Instant
-	proof     Instant // for a heartbeat: what it will prove when it is acknowledged
+	beat      bool    // a heartbeat
+	proof     Instant // what a heartbeat proves when it is acknowledged; 0: nothing
 	abandoned bool
 
 	reply reply
@@ -223,7 +224,7 @@ func (w *wire) writeLoop() {
 			if r.op == opConnect {
 				w.hello = now
 			}
-			if r.proof != 0 {
+			if r.beat {
 				r.proof = w.clock.before(now.Add(-w.s.cfg.TickTime / 2))
 			}
 			w.clock.sent(now, w.s.cfg.TickTime/2)

@@ -3,8 +3,6 @@ package zkdev
 import (
 	"crypto/sha1"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/base64"
 	"net/netip"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/internal/x500"
 )
 
 // allowed mirrors ZooKeeperServer.checkACL: an empty ACL allows everything, so
@@ -210,12 +209,11 @@ func redact(acl zkfs.ACL) zkfs.ACL {
 }
 
 // subject returns the identity of a verified certificate: the name of its
-// subject as X500Principal.getName writes it (RFC 2253), the first attribute
-// last.
+// subject as X500Principal.getName writes it.
 func subject(cert *x509.Certificate) zkfs.Identity {
-	var name pkix.RDNSequence
-	if _, err := asn1.Unmarshal(cert.RawSubject, &name); err != nil {
-		name = cert.Subject.ToRDNSequence()
+	name, err := x500.Name(cert.RawSubject)
+	if err != nil {
+		name = cert.Subject.String()
 	}
-	return zkfs.Identity{Scheme: "x509", ID: name.String()}
+	return zkfs.Identity{Scheme: "x509", ID: name}
 }
