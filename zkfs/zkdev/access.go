@@ -2,7 +2,6 @@ package zkdev
 
 import (
 	"crypto/sha1"
-	"crypto/x509"
 	"encoding/base64"
 	"net/netip"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/lockform/lockform/zkfs"
-	"github.com/lockform/lockform/zkfs/internal/x500"
 )
 
 // allowed mirrors ZooKeeperServer.checkACL: an empty ACL allows everything, so
@@ -206,14 +204,4 @@ func redact(acl zkfs.ACL) zkfs.ACL {
 		}
 	}
 	return out
-}
-
-// subject returns the identity of a verified certificate: the name of its
-// subject as X500Principal.getName writes it.
-func subject(cert *x509.Certificate) zkfs.Identity {
-	name, err := x500.Name(cert.RawSubject)
-	if err != nil {
-		name = cert.Subject.String()
-	}
-	return zkfs.Identity{Scheme: "x509", ID: name}
 }

@@ -90,7 +90,8 @@ func (c *conn) certificate() (zkfs.Identity, bool) {
 	if len(chains) == 0 {
 		return zkfs.Identity{}, false
 	}
-	return subject(chains[0][0]), true
+	id, err := zkfs.X509(chains[0][0])
+	return id, err == nil
 }
 
 func (c *conn) addIdentity(id zkfs.Identity) {

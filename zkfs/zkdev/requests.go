@@ -473,14 +473,17 @@ func doCheckWatches(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
 	if r.Err() != nil || kind < watchChildren || kind > watchAny {
 		return MarshallingError
 	}
-	code := NoWatcher
+	child, data := NoWatcher, NoWatcher
 	if kind != watchData {
-		code = s.watches.child.contains(path)
+		child = s.watches.child.contains(path)
 	}
-	if code == NoWatcher && kind != watchChildren {
-		code = s.watches.data.contains(path)
+	if kind != watchChildren {
+		data = s.watches.data.contains(path)
 	}
-	return code
+	if child == NoWatcher || data == MarshallingError {
+		return data
+	}
+	return child
 }
 
 func doRemoveWatches(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {

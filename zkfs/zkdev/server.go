@@ -39,7 +39,10 @@ type Config struct {
 	// identity that passes every ACL. Empty means that there is none.
 	SuperDigest string
 	// Data is the file that Start loads the tree and the sessions from, if it
-	// exists, and Close saves them to. Empty means neither.
+	// exists, and Close saves them to. A journal beside it, with the ending
+	// ".journal", keeps what a process that is killed could not save; it is
+	// not synced, so that a machine that fails can lose the end. Empty means
+	// that nothing outlives the Server.
 	Data string
 	// Logger gets what an operator wants to know. Nil means silence.
 	Logger hclog.Logger
@@ -87,6 +90,7 @@ type Server struct {
 	mu        sync.Mutex
 	tree      *tree
 	watches   watches
+	journal   *journal // nil without Config.Data
 	zxid      int64
 	sessions  map[int64]*session
 	nextID    int64
@@ -122,11 +126,12 @@ func Start(cfg Config) (*Server, error) {
 	s.nextID = firstSessionID(s.start)
 	s.lastReap = s.start
 	if cfg.Data != "" {
-		if err := s.load(cfg.Data); err != nil {
+		if err := s.open(cfg.Data); err != nil {
 			return nil, fmt.Errorf("loading the snapshot: %w", err)
 		}
 	}
 	if err := s.listen(); err != nil {
+		s.journal.close()
 		return nil, err
 	}
 	s.mu.Lock()
@@ -198,10 +203,13 @@ func (s *Server) Close() error {
 		l.Close()
 	}
 	s.running.Wait()
-	if s.cfg.Data != "" {
-		if err := s.save(s.cfg.Data); err != nil {
-			return fmt.Errorf("saving the snapshot: %w", err)
-		}
+	if s.journal == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.journal.finish(s); err != nil {
+		return fmt.Errorf("saving the snapshot: %w", err)
 	}
 	return nil
 }

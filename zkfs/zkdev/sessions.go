@@ -71,6 +71,7 @@ func (s *Server) end(ss *session) {
 	for _, n := range s.tree.owned(ss.id) {
 		t.remove(n, n.path())
 	}
+	t.over(ss)
 	t.commit()
 }
 
@@ -125,12 +126,14 @@ func (s *Server) connect(c *conn, packet []byte) error {
 	s.stats.received++
 	c.stats.received++
 	if id == 0 {
-		s.zxid++
+		t := s.begin(nil, s.nextID)
 		ss := &session{id: s.nextID, timeout: timeout, conn: c}
 		s.nextID++
 		s.sessions[ss.id] = ss
 		c.session = ss
 		s.touch(ss)
+		t.live(ss)
+		t.commit()
 		s.welcome(c)
 		return nil
 	}

@@ -24,25 +24,20 @@ const snapshotMagic = "lockform-dev snapshot 1\n"
 
 var errSnapshot = errors.New("it is not a snapshot of this server, or it is damaged")
 
-// save writes the tree and the sessions. All connections have ended.
+// save writes the tree and the sessions. Server.mu is held, or the server has
+// not started.
 func (s *Server) save(file string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	w := &jute.Writer{Buf: []byte(snapshotMagic)}
 	w.Int64(s.zxid)
 	w.Int64(s.nextID)
 	w.Int64(s.secret)
 	w.Int32(int32(len(s.sessions)))
 	for _, id := range slices.SortedFunc(maps.Keys(s.sessions), cmp.Compare[int64]) {
-		w.Int64(id)
-		w.Int64(int64(s.sessions[id].timeout))
+		writeSession(w, s.sessions[id])
 	}
-	writeNode(w, s.tree.root)
+	writeTree(w, s.tree.root)
 	w.Int32(int32(crc32.ChecksumIEEE(w.Buf)))
 
-	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-		return err
-	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
 	if err != nil {
 		return err
@@ -55,8 +50,20 @@ func (s *Server) save(file string) error {
 	return os.Rename(tmp.Name(), file)
 }
 
-func writeNode(w *jute.Writer, n *node) {
+func writeSession(w *jute.Writer, ss *session) {
+	w.Int64(ss.id)
+	w.Int64(int64(ss.timeout))
+}
+
+func writeTree(w *jute.Writer, n *node) {
 	w.String(n.name)
+	writeNode(w, n)
+	w.Int32(int32(n.children.size))
+	n.children.each(func(c *node) { writeTree(w, c) })
+}
+
+// writeNode writes what there is of a znode besides its name and children.
+func writeNode(w *jute.Writer, n *node) {
 	w.Buffer(n.data)
 	writeACL(w, n.acl)
 	w.Int32(int32(n.kind))
@@ -67,9 +74,9 @@ func writeNode(w *jute.Writer, n *node) {
 	for _, v := range []int32{n.version, n.cversion, n.aversion} {
 		w.Int32(v)
 	}
-	w.Int32(int32(n.children.size))
-	n.children.each(func(c *node) { writeNode(w, c) })
 }
+
+const nodeSize = 4 + 4 + 4 + 8 + 5*8 + 3*4 // of what writeNode writes, at least
 
 // load reads what save wrote; a file that does not exist is an empty tree. A
 // session starts its time-out anew.
@@ -88,26 +95,22 @@ func (s *Server) load(file string) error {
 }
 
 func (s *Server) restore(b []byte) error {
-	b, ok := bytes.CutPrefix(b, []byte(snapshotMagic))
-	if !ok || len(b) < 4 {
+	content, ok := bytes.CutPrefix(b, []byte(snapshotMagic))
+	if !ok || len(content) < 4 {
 		return errSnapshot
 	}
-	sum := crc32.Update(crc32.ChecksumIEEE([]byte(snapshotMagic)), crc32.IEEETable, b[:len(b)-4])
-	if jute.NewReader(b[len(b)-4:]).Int32() != int32(sum) {
+	if jute.NewReader(b[len(b)-4:]).Int32() != int32(crc32.ChecksumIEEE(b[:len(b)-4])) {
 		return errSnapshot
 	}
-	r := jute.NewReader(b[:len(b)-4])
+	r := jute.NewReader(content[:len(content)-4])
 	s.zxid = max(s.zxid, r.Int64())
 	s.nextID = max(s.nextID, r.Int64())
 	s.secret = r.Int64()
 	for range r.Count(16) {
-		ss := &session{id: r.Int64(), timeout: time.Duration(r.Int64())}
-		s.sessions[ss.id] = ss
-		s.touch(ss)
+		s.readSession(r)
 	}
-	t := newTree()
-	*t = tree{ephemerals: t.ephemerals, mortal: t.mortal}
-	t.root = readNode(r, nil, t)
+	t := &tree{ephemerals: map[int64]map[*node]struct{}{}, mortal: map[*node]struct{}{}}
+	t.root = readTree(r, nil, t)
 	if r.Err() != nil || r.Len() != 0 {
 		return errSnapshot
 	}
@@ -115,8 +118,26 @@ func (s *Server) restore(b []byte) error {
 	return nil
 }
 
-func readNode(r *jute.Reader, parent *node, t *tree) *node {
-	n := &node{name: r.String(), data: r.Buffer(), acl: readACL(r), kind: nodeKind(r.Int32()), owner: r.Int64()}
+func (s *Server) readSession(r *jute.Reader) {
+	ss := &session{id: r.Int64(), timeout: time.Duration(r.Int64())}
+	s.sessions[ss.id] = ss
+	s.touch(ss)
+}
+
+func readTree(r *jute.Reader, parent *node, t *tree) *node {
+	n := &node{name: r.String()}
+	readNode(r, n)
+	if parent != nil && r.Err() == nil {
+		t.add(parent, n)
+	}
+	for range r.Count(4 + nodeSize) {
+		readTree(r, n, t)
+	}
+	return n
+}
+
+func readNode(r *jute.Reader, n *node) {
+	n.data, n.acl, n.kind, n.owner = r.Buffer(), readACL(r), nodeKind(r.Int32()), r.Int64()
 	for _, v := range []*int64{&n.czxid, &n.mzxid, &n.pzxid, &n.ctime, &n.mtime} {
 		*v = r.Int64()
 	}
@@ -126,11 +147,4 @@ func readNode(r *jute.Reader, parent *node, t *tree) *node {
 	if len(n.acl) == 1 && n.acl[0] == openEntry {
 		n.acl = openACL
 	}
-	if parent != nil && r.Err() == nil {
-		t.add(parent, n)
-	}
-	for range r.Count(80) {
-		readNode(r, n, t)
-	}
-	return n
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/internal/jute"
 )
 
 // Flags of a create (CreateMode).
@@ -34,6 +35,7 @@ type txn struct {
 	now     int64
 	undos   []func()
 	events  []func()
+	record  jute.Writer // for the journal, if there is one
 	// created is the number of children ever created in a parent as this
 	// transaction knows it. The tree's own number sticks at the end of int32
 	// (see create), this one goes on below zero.
@@ -53,8 +55,9 @@ func (t *txn) rollback() {
 	}
 }
 
-// commit fires the watches, in the order of the changes.
+// commit writes the journal and fires the watches, in the order of the changes.
 func (t *txn) commit() {
+	t.s.journal.append(t)
 	for _, f := range t.events {
 		f()
 	}
@@ -123,7 +126,7 @@ func (t *txn) create(r createOp) (*node, Code) {
 	}
 
 	n := &node{
-		name: path[strings.LastIndexByte(path, '/')+1:], data: r.data, acl: acl,
+		name: baseName(path), data: r.data, acl: acl,
 		czxid: t.zxid, mzxid: t.zxid, pzxid: t.zxid, ctime: t.now, mtime: t.now,
 	}
 	switch {
@@ -152,6 +155,8 @@ func (t *txn) create(r createOp) (*node, Code) {
 		parent.cversion, parent.pzxid = oldVersion, oldPzxid
 	})
 	t.events = append(t.events, func() { t.s.watches.created(n, path) })
+	t.put(parent)
+	t.put(n)
 	return n, OK
 }
 
@@ -196,6 +201,8 @@ func (t *txn) remove(n *node, path string) {
 		parent.pzxid = pzxid
 	})
 	t.events = append(t.events, func() { t.s.watches.deleted(n, path) })
+	t.gone(path)
+	t.put(parent)
 }
 
 func (t *txn) setData(path string, data []byte, version int32) (*node, Code) {
@@ -214,6 +221,7 @@ func (t *txn) setData(path string, data []byte, version int32) (*node, Code) {
 		n.data, n.version, n.mzxid, n.mtime = old.data, old.version, old.mzxid, old.mtime
 	})
 	t.events = append(t.events, func() { t.s.watches.changed(n, path) })
+	t.put(n)
 	return n, OK
 }
 
@@ -236,6 +244,7 @@ func (t *txn) setACL(path string, acl zkfs.ACL, aversion int32) (*node, Code) {
 	}
 	n.acl = acl
 	n.aversion++
+	t.put(n)
 	return n, OK
 }
 
@@ -273,7 +282,8 @@ func validPath(path string) bool {
 
 func parentPath(path string) string { return string(zkfs.Path(path).Parent()) }
 
-// ErrNoNode is returned by SetSequence.
+func baseName(path string) string { return zkfs.Path(path).Base() }
+
 var errSequence = errors.New("the sequence number must not be negative")
 
 // SetSequence makes next the number that the next sequential child of path

@@ -104,6 +104,9 @@ func (r *Reader) Buffer() []byte {
 	return c
 }
 
+// Rest reads all that is left, without a copy.
+func (r *Reader) Rest() []byte { return r.take(len(r.buf)) }
+
 // NullString reads a string that may be null. Bytes that are not UTF-8 become
 // U+FFFD, as in Java.
 func (r *Reader) NullString() (s string, null bool) {
