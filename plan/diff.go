@@ -112,7 +112,7 @@ func newDiffer(l *layout.Layout, live *Live, o Options) *differ {
 		d.byPath[w.Path] = w
 	}
 	if e, ok := l.Ensemble(live.Ensemble); ok {
-		d.e.Servers, d.e.Chroot, d.e.Connection = e.Servers, e.Chroot, connectionDigest(e)
+		d.e.Servers, d.e.Chroot, d.e.Connection = e.Servers, e.Chroot, e.Fingerprint()
 	}
 	return d
 }

@@ -308,13 +308,3 @@ func (i *idJSON) UnmarshalJSON(data []byte) error {
 	}
 	return nil
 }
-
-// connectionDigest covers what an ensemble block says, but no secret.
-func connectionDigest(e *layout.Ensemble) string {
-	var users []string
-	for _, a := range e.Auth {
-		users = append(users, a.Username)
-	}
-	sum := sha256.Sum256(jsonOf([]any{e.Servers, e.Chroot, e.SessionTimeout, e.ConnectTimeout, e.TickTime, users, e.TLS}))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
