@@ -174,7 +174,7 @@ func TestPairs(t *testing.T) {
 					last.waits(t)
 					first.gives(t)
 					they.holds(t)
-					last.waits(t)
+					last.stillWaits(t)
 					they.gives(t)
 					last.holds(t)
 					if first.token >= last.token && !p.we.shared {
@@ -244,6 +244,11 @@ func (o *ours) waits(t *testing.T) {
 	case <-time.After(limit):
 		t.Fatalf("we are not in the queue after %s", limit)
 	}
+	o.stillWaits(t)
+}
+
+func (o *ours) stillWaits(t *testing.T) {
+	t.Helper()
 	select {
 	case h := <-o.held:
 		t.Fatalf("we hold (%v, %v), and should wait", h, o.err)
