@@ -113,7 +113,8 @@ func (d *dialer) dial(_, host string, _ time.Duration) (net.Conn, error) {
 		}
 		return nil, err
 	}
-	limit := time.Now().Add(d.limit())
+	born := time.Now()
+	limit := born.Add(d.limit())
 	ctx, cancel := context.WithDeadline(d.ctx, limit)
 	defer cancel()
 	phase := phaseDial
@@ -129,7 +130,7 @@ func (d *dialer) dial(_, host string, _ time.Duration) (net.Conn, error) {
 		d.failed(host, time.Now(), err)
 		return nil, err
 	}
-	w := newWire(d.s, host, conn, socket, limit)
+	w := newWire(d.s, host, conn, socket, born, limit)
 	d.wires.Go(w.writeLoop)
 	d.mu.Lock()
 	d.latest = w
@@ -304,7 +305,7 @@ func (d *dialer) unavailable() error {
 		a, tried := d.tries[h]
 		switch {
 		case a.phase != "" && (a.cause == nil || time.Since(a.began) > limit*3/4):
-			all = append(all, fmt.Sprintf("%s: %s within %v", h, a.phase, time.Since(a.began).Round(10*time.Millisecond)))
+			all = append(all, fmt.Sprintf("%s: %s within %v", h, a.phase, time.Since(a.began).Round(100*time.Millisecond)))
 		case tried:
 			all = append(all, fmt.Sprintf("%s: %s", h, causeText(a.cause)))
 			if cert := (*tls.CertificateVerificationError)(nil); errors.As(a.cause, &cert) {

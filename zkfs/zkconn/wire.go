@@ -86,7 +86,7 @@ type wire struct {
 	socket   net.Conn // what is closed, without TLS's goodbye, which can block
 	s        *Session
 	host     string
-	born     time.Time
+	born     time.Time // when it was dialed
 	limit    time.Time // the first answer must be there by then
 
 	// Used by the reading goroutine alone.
@@ -106,9 +106,9 @@ type wire struct {
 	clock   sendClock
 }
 
-func newWire(s *Session, host string, conn, socket net.Conn, limit time.Time) *wire {
+func newWire(s *Session, host string, conn, socket net.Conn, born, limit time.Time) *wire {
 	w := &wire{
-		Conn: conn, socket: socket, s: s, host: host, born: time.Now(), limit: limit,
+		Conn: conn, socket: socket, s: s, host: host, born: born, limit: limit,
 		in: bufio.NewReaderSize(conn, 16<<10), pending: make(map[int32]*request), nextXid: firstXid,
 	}
 	w.wake.L = &w.mu
