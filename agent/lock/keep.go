@@ -80,7 +80,7 @@ func (s *session) round(ctx context.Context, beats *sync.WaitGroup) time.Duratio
 	}
 	missed := false
 	for b := range s.outstanding {
-		missed = missed || now.Sub(b.began) >= every
+		missed = missed || now.Sub(max(b.began, s.answered)) >= every
 	}
 	// Heartbeats go on for a while after the last claim: whoever takes locks
 	// again and again finds a lease that reaches far enough.
@@ -120,9 +120,7 @@ func (s *session) beat(ctx context.Context, b *beat) {
 	s.mu.Lock()
 	delete(s.outstanding, b)
 	if err == nil {
-		if s.lastBeat < b.began {
-			s.lastBeat = b.began
-		}
+		s.lastBeat, s.answered = max(s.lastBeat, b.began), zkconn.Now()
 		close(s.beaten)
 		s.beaten = make(chan struct{})
 	} else if retry := zkconn.Now().Add(s.every() / 4); retry.Before(s.nextBeat) {

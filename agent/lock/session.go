@@ -34,6 +34,7 @@ type session struct {
 	claims      map[*claim]struct{}
 	idleSince   zkconn.Instant // when the last claim went
 	lastBeat    zkconn.Instant // when the latest acknowledged heartbeat was sent
+	answered    zkconn.Instant // when the latest acknowledgement came
 	nextBeat    zkconn.Instant
 	outstanding map[*beat]struct{}
 	beaten      chan struct{} // closed and made anew whenever a heartbeat is acknowledged
