@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -86,18 +87,34 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 		return err
 	}
 	defer closeAll()
-	if err := a.showPlan(p, &f.planFlags); err != nil {
-		return err
-	}
-	if err := refuseBlocked(p); err != nil {
-		return err
-	}
-	if !f.approved && !p.Empty() {
-		if err := a.approve(ctx, p); err != nil {
+	for {
+		if err := a.showPlan(p, &f.planFlags); err != nil {
+			return err
+		}
+		if err := refuseBlocked(p); err != nil {
+			return err
+		}
+		if p.Empty() && !p.Abandon {
+			return nil
+		}
+		if !f.approved {
+			if err := a.approve(ctx, p); err != nil {
+				return err
+			}
+		}
+		waited, err := a.carryOut(ctx, f, p, links)
+		if !waited || !errors.Is(err, plan.ErrStale) {
+			return err
+		}
+		// The apply that was waited for has changed the tree, as was to be
+		// expected: the plan to carry out is a new one.
+		if !a.mute {
+			fmt.Fprintln(a.Out, "\nThe tree was changed while waiting for the apply lock. This is what is to be done now:")
+		}
+		if p, err = a.compare(ctx, l, links, f.options); err != nil {
 			return err
 		}
 	}
-	return a.carryOut(ctx, f, p, links, l.Ensembles)
 }
 
 // refuseBlocked returns why a plan will not be applied, before anyone is asked
@@ -109,12 +126,34 @@ func refuseBlocked(p *plan.Plan) error {
 	err := &plan.Error{Kind: plan.ErrBlocked}
 	for i := range p.Ensembles {
 		for _, b := range p.Ensembles[i].Blocked {
+			detail := b.Detail
+			for _, h := range b.Holders {
+				detail += "\n" + holder(h)
+			}
 			err.Problems = append(err.Problems, plan.Problem{
-				Summary: "Blocked: " + string(b.Reason), Detail: b.Detail, Address: b.Address, Path: b.Path, Pos: b.Pos,
+				Summary: "Blocked: " + string(b.Reason), Detail: detail + "\nNothing was written.",
+				Address: b.Address, Path: b.Path, Pos: b.Pos,
 			})
 		}
 	}
 	return err
+}
+
+// holder returns a line about a contender that is in the way.
+func holder(h plan.Holder) string {
+	line := map[bool]string{true: "Held", false: "Waited for"}[h.Holds]
+	name := h.Owner
+	if name == "" {
+		name = h.Name
+	}
+	line += " by " + name
+	if h.Host != "" {
+		line += fmt.Sprintf(" on %s, pid %d", h.Host, h.PID)
+	}
+	if h.Since != "" {
+		line += ", since " + h.Since
+	}
+	return line + "."
 }
 
 // approve asks on the terminal. Only "yes" is a yes.
@@ -159,7 +198,8 @@ func (a *app) applyFile(ctx context.Context, f *applyFlags, file string) error {
 		return err
 	}
 	defer closeAll()
-	return a.carryOut(ctx, f, p, links, used)
+	_, err = a.carryOut(ctx, f, p, links)
+	return err
 }
 
 func readPlan(file string) (*plan.Plan, error) {
@@ -169,7 +209,12 @@ func readPlan(file string) (*plan.Plan, error) {
 	}
 	p, err := plan.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		bad := &plan.Error{Kind: plan.ErrPlanFile, Err: err}
+		for _, p := range plan.Problems(err) {
+			p.Detail = "The file is " + file + ".\n" + p.Detail
+			bad.Problems = append(bad.Problems, p)
+		}
+		return nil, bad
 	}
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lockform/lockform/agent/lock"
@@ -17,8 +18,8 @@ import (
 )
 
 // carryOut applies a plan: the apply locks of all ensembles first, in the order
-// of their names, then the plan. What it leaves behind in time is given up.
-func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links []*link, ensembles []layout.Ensemble) error {
+// of their names, then the plan. It tells whether it had to wait for a lock.
+func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links []*link) (waited bool, err error) {
 	o := plan.ApplyOptions{
 		User: who.User(), Host: who.Host(), Commit: who.Commit(ctx, "."), Version: zkfs.Version(),
 		Abandon: f.options.Abandon,
@@ -27,9 +28,10 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 	defer progress.Stop()
 	var sides []plan.Side
 	for _, l := range links {
-		side, release, err := a.lockLedger(ctx, f, p, l)
+		side, queued, release, err := a.lockLedger(ctx, f, p, l)
+		waited = waited || queued
 		if err != nil {
-			return err
+			return waited, err
 		}
 		defer release()
 		sides = append(sides, side)
@@ -40,15 +42,14 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 		}
 		a.observe(progress, len(links) > 1, e)
 	}
-	err := plan.Apply(ctx, p, sides, o)
-	progress.Stop()
-	if err != nil {
-		return err
+	if err := plan.Apply(ctx, p, sides, o); err != nil {
+		return waited, err
 	}
+	progress.Stop()
 	if !a.mute {
 		fmt.Fprintf(a.Out, "\n%s %s\n", term.Paint(a.OutColor(), a.doneWord(p), term.Bold, term.Green), counts(p.Summary()))
 	}
-	return nil
+	return waited, nil
 }
 
 func (a *app) doneWord(p *plan.Plan) string {
@@ -108,16 +109,16 @@ func (a *app) observe(progress *term.Progress, several bool, e plan.Event) {
 	}
 }
 
-// lockLedger makes the ledger of one ensemble ready and takes its apply lock.
-// The function gives the lock up.
-func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *link) (plan.Side, func(), error) {
+// lockLedger makes the ledger of one ensemble ready and takes its apply lock. It
+// tells whether it had to wait; the function gives the lock up.
+func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *link) (side plan.Side, waited bool, release func(), err error) {
 	path, err := plan.Prepare(ctx, l, p, l.name())
 	if err != nil {
-		return plan.Side{}, nil, err
+		return side, waited, nil, err
 	}
 	client, err := lock.Open(ctx, lock.Config{Session: l.Session, Logger: a.log.Named("lock")})
 	if err != nil {
-		return plan.Side{}, nil, fmt.Errorf("the apply lock %s: %w", path, err)
+		return side, waited, nil, fmt.Errorf("the apply lock %s: %w", path, err)
 	}
 	finish := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
@@ -125,29 +126,32 @@ func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *li
 	policy := layout.DefaultPolicy()
 	policy.SessionTimeout, policy.TickTime = l.ensemble.SessionTimeout, l.ensemble.TickTime
 	policy.KillTimeout = time.Second
+	var queued atomic.Bool // it is set in a goroutine of the hold
 	held, err := client.Acquire(ctx, path, lock.Options{
 		Wait: &f.lockTimeout, Policy: &policy,
 		Owner: fmt.Sprintf("apply by %s@%s:%d", who.User(), who.Host(), os.Getpid()),
 		OnQueued: func(q lock.Queued) {
+			queued.Store(true)
 			if !a.mute && f.lockTimeout > 0 {
 				fmt.Fprintf(a.Err, "Waiting up to %s for the apply lock, which %s holds.\n", f.lockTimeout, contender(q.Behind))
 			}
 		},
 	})
+	waited = queued.Load()
 	if err != nil {
 		err = a.notLocked(ctx, client, p, path, err)
 		ctx, cancel := finish(ctx)
 		defer cancel()
-		return plan.Side{}, nil, errors.Join(err, client.Close(ctx))
+		return side, waited, nil, errors.Join(err, client.Close(ctx))
 	}
-	release := func() {
+	release = func() {
 		ctx, cancel := finish(ctx)
 		defer cancel()
 		if err := errors.Join(held.Release(ctx), client.Close(ctx)); err != nil {
 			a.log.Warn("give up the apply lock", "path", path, "error", err)
 		}
 	}
-	return plan.Side{Ensemble: l.name(), Target: firm{l, a.hard}, Lock: held}, release, nil
+	return plan.Side{Ensemble: l.name(), Target: firm{l, a.hard}, Lock: held}, waited, release, nil
 }
 
 // notLocked says why an apply lock could not be had, and who has it.

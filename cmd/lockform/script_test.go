@@ -141,6 +141,8 @@ var scrubbed = []struct {
 	{regexp.MustCompile(`session 0x[0-9a-f]+`), "session SESSION"},
 	{regexp.MustCompile(`"session": *"0x[0-9a-f]+"`), `"session":"SESSION"`},
 	{regexp.MustCompile(`"(token|czxid|mzxid|zxid)": *\d+`), `"$1":ZXID`},
+	{regexp.MustCompile(`"elapsed_seconds": *[\d.e-]+`), `"elapsed_seconds":ELAPSED`},
+	{regexp.MustCompile(`"bytes": *\d+`), `"bytes":BYTES`},
 	{regexp.MustCompile(`\bTIME \([^)]*\)`), "TIME (AGE)"},
 	{regexp.MustCompile(`\b\d{13,19}\b`), "ZXID"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDR"},
