@@ -58,7 +58,7 @@ func (d *differ) apparatus() {
 		set(p, layout.KindLedger, l.ACL)
 	}
 	for _, p := range l.Path.Ancestors() {
-		if rec, ok := d.owned(p); ok && rec.Kind == layout.KindParent {
+		if rec, ok := d.owned(p); ok && rec.Kind == layout.KindParent && d.byPath[p] == nil {
 			set(p, layout.KindParent, l.Ancestor)
 		}
 	}

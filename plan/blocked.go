@@ -61,15 +61,21 @@ func (d *differ) parent(n zkfs.Node, rec layout.Record) {
 		return
 	}
 	s.Actions = noOp
-	if d.wanting() && d.l.ACL != nil && n.ACL != nil && d.o.Mode == Normal {
-		acl := resolve(d.l.ACL, d.live.Identities)
-		if !sameACL(n.ACL, acl) {
-			rec.Aversion = n.Stat.Aversion + 1
-			s.Actions, s.ACL, s.OldACL = []Action{UpdateACL}, acl, n.ACL.Canonical()
-			s.OldData, s.Data = n.Data, d.encode(rec, n.Path, d.l.Pos)
-		}
+	if acl, ok := d.ancestorACL(n); ok {
+		rec.Aversion = n.Stat.Aversion + 1
+		s.Actions, s.ACL, s.OldACL = []Action{UpdateACL}, acl, n.ACL.Canonical()
+		s.OldData, s.Data = n.Data, d.encode(rec, n.Path, d.l.Pos)
 	}
 	d.add(s)
+}
+
+// ancestorACL returns the ACL that an ancestor is to get: only layout.acl
+// changes it.
+func (d *differ) ancestorACL(n zkfs.Node) (zkfs.ACL, bool) {
+	if !d.wanting() || d.l.ACL == nil || n.ACL == nil || d.o.Mode != Normal || d.o.partial() {
+		return nil, false
+	}
+	return d.e.Ledger.Ancestor, !sameACL(n.ACL, d.e.Ledger.Ancestor)
 }
 
 // leftover deals with a namespace or lock that is not declared any more.
@@ -125,6 +131,10 @@ func (d *differ) demote(n zkfs.Node, rec layout.Record, s Step) {
 	rec.Kind, rec.Address, rec.Spec, rec.Aversion = layout.KindParent, "", "", n.Stat.Aversion
 	s.Previous, s.Address, s.Kind = old.Address, "", layout.KindParent
 	s.Actions, s.Reason = []Action{UpdatePolicy}, "not declared any more, and needed by what is below it"
+	if acl, ok := d.ancestorACL(n); ok {
+		rec.Aversion++
+		s.Actions, s.ACL, s.OldACL = append(s.Actions, UpdateACL), acl, n.ACL.Canonical()
+	}
 	s.Data = d.encode(rec, n.Path, s.Pos)
 	d.add(s)
 }

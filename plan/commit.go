@@ -163,6 +163,8 @@ func (s *side) setACL(ctx context.Context, step *Step) error {
 			errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 			done, changed, lookErr := s.aclSet(ctx, step)
 			switch {
+			case errors.Is(lookErr, zkfs.ErrSessionOver):
+				return s.lockLost(lookErr)
 			case lookErr != nil:
 				s.pause()
 			case done:

@@ -177,7 +177,7 @@ func (d *differ) compare(w *want, n zkfs.Node, rec layout.Record, s Step) {
 	data := d.encode(want, w.Path, w.Pos)
 
 	s.OldData = n.Data
-	if rec.Address != w.Address {
+	if rec.Address != w.Address && rec.Address != "" {
 		s.Previous = rec.Address
 		s.Actions = append(s.Actions, Move)
 	}

@@ -49,12 +49,16 @@ func (d *differ) policyDrift(w *want, rec layout.Record) (Drift, bool) {
 
 // aclDrift tells an ACL that was changed in the tree since it was recorded.
 func (d *differ) aclDrift(w *want, n zkfs.Node, rec layout.Record) (Drift, bool) {
-	if n.ACL == nil || rec.Aversion == n.Stat.Aversion {
+	anew := !written(n, &d.live.Ledger)
+	if n.ACL == nil || rec.Aversion == n.Stat.Aversion && !anew {
 		return Drift{}, false
 	}
 	drift := Drift{
 		Address: w.Address, Path: w.Path, Kind: w.kind, Action: UpdateACL, Pos: w.Pos,
 		Reason: fmt.Sprintf("its ACL was changed by hand: aversion %d was recorded, it is %d", rec.Aversion, n.Stat.Aversion),
+	}
+	if anew {
+		drift.Reason = "it was made anew by hand, with another ACL"
 	}
 	if rec.Spec != w.spec {
 		return drift, true

@@ -235,7 +235,7 @@ func (r *reader) acls() error {
 			if n.Absent {
 				continue
 			}
-			if !all {
+			if !all && written(n, &r.live.Ledger) {
 				if data, err := w.record(r.l.Name, n.Stat.Aversion).Encode(); err == nil && bytes.Equal(data, n.Data) {
 					continue
 				}
@@ -248,7 +248,7 @@ func (r *reader) acls() error {
 		}
 		if r.l.ACL != nil {
 			for p, n := range r.live.Nodes {
-				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && rec.Layout == r.l.Name && rec.Kind == layout.KindParent && p != r.l.Ledger {
+				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && rec.Layout == r.l.Name && rec.Kind != layout.KindLock && p != r.l.Ledger {
 					paths = append(paths, p)
 				}
 			}
@@ -277,6 +277,14 @@ func (r *reader) acls() error {
 		r.live.Nodes[n.Path] = known
 	}
 	return nil
+}
+
+// written reports whether a record that stands in the znode can be relied on:
+// the znode is older than the last write of the ledger, and its data was set
+// after it was created, as a run does. Otherwise a stranger may have made it
+// anew with a copy of the record.
+func written(n zkfs.Node, ledger *Ledger) bool {
+	return n.Stat.Version > 0 && n.Stat.Czxid <= ledger.Stat.Mzxid
 }
 
 // needAllACLs reports whether the recorded aversions are not enough.
