@@ -127,6 +127,7 @@ func (l *loader) take(into map[string]*block, b *hcl.Block, spec hcldec.ObjectSp
 
 func (l *loader) takeLayout(b *hcl.Block) {
 	if !l.named(b) {
+		l.badLayout[b.LabelRanges[0]] = true
 		return
 	}
 	if first := l.module.layout; first != nil {

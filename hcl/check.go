@@ -76,8 +76,11 @@ func (l *loader) duplicatePath(first, second *instance) {
 // reservedPath reports a path that is ZooKeeper's or the ledger's.
 func (l *loader) reservedPath(in *instance, root, ledger zkfs.Path) {
 	const own = zkfs.Path("/zookeeper")
-	if own.Contains(in.Path) || own.Contains(in.Path.Under(in.ens.Chroot)) {
+	switch {
+	case own.Contains(in.Path):
 		l.errorf(in.pathAt, "Reserved path", "%s has the path %s, and %s is where ZooKeeper keeps its own state. Choose another path.", in.Address, in.Path, own)
+	case own.Contains(in.Path.Under(in.ens.Chroot)):
+		l.errorf(in.pathAt, "Reserved path", "%s has the path %s below the chroot %s, and %s is where ZooKeeper keeps its own state. Choose another chroot.", in.Address, in.Path, in.ens.Chroot, own)
 	}
 	if ledger == "" {
 		return
@@ -162,7 +165,7 @@ func (l *loader) checkACL(u aclUse, implied bool) {
 	entries := u.acl.entries
 	if open := entries.Grants(); open == zkfs.AllPerms {
 		if implied {
-			l.warnf(u.at, "Open ACL", "No acl is in scope here, so acl.open applies: anyone who reaches the ensemble can change and delete this %s and what is inside. Set acl, on this block or on one around it.", u.kind)
+			l.warnf(u.at, "Open ACL", "No acl is in scope here, so acl.open applies: anyone who reaches the ensemble can change and delete what is declared here. Set acl, on this block or on one around it.")
 		} else {
 			l.warnf(u.at, "Open ACL", "%s gives all permissions to everyone: anyone who reaches the ensemble can change and delete what has it. Use an acl block that names who may do what.", u.acl.name)
 		}
@@ -198,7 +201,7 @@ func (l *loader) warnOthers(u aclUse) {
 // where it has none.
 func (u aclUse) lockout(l *loader) {
 	ids := u.ens.Identities
-	what := fmt.Sprintf("%s of this %s", u.acl.name, u.kind)
+	what := u.acl.name
 	if len(ids) > 0 {
 		return
 	}
@@ -219,13 +222,13 @@ func (u aclUse) lockout(l *loader) {
 	granted := u.acl.entries.Grants()
 	switch {
 	case !administers:
-		l.errorf(u.at, "ACL leaves nobody with ADMIN", "Nobody could ever change the %s, since %s gives admin to nobody and ensemble %q has no identity that is added. Add an auth block or a client certificate to the ensemble, or a grant with the permission \"admin\".", u.kind, what, u.ens.Name)
+		l.errorf(u.at, "ACL leaves nobody with ADMIN", "%s gives admin to nobody, and ensemble %q has no identity that is added to it: nobody could ever change the ACL again. Add an auth block or a client certificate to the ensemble, or a grant with the permission \"admin\".", what, u.ens.Name)
 	case granted&zkfs.AllPerms != zkfs.AllPerms && !(mayBe && (granted|maybe) == zkfs.AllPerms):
 		missing := permWords(zkfs.AllPerms &^ (granted | maybe))
 		if mayBe && missing == nil {
 			return
 		}
-		l.errorf(u.at, "ACL denies the planner", "After it was created, lockform itself could not change it: %s does not give %s to the planner, which has no identity in ensemble %q. Add an auth block or a client certificate to the ensemble; its identity is then added to every ACL.", what, enumerate(missing, "and"), u.ens.Name)
+		l.errorf(u.at, "ACL denies the planner", "After the znode was created lockform itself could not change it: %s does not give %s to the planner, which has no identity in ensemble %q. Add an auth block or a client certificate to the ensemble; its identity is then added to every ACL.", what, enumerate(missing, "and"), u.ens.Name)
 	}
 }
 

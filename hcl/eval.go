@@ -207,13 +207,13 @@ func (l *loader) instances(a *hcl.Attribute, ctx *hcl.EvalContext) (all []each, 
 		l.unknown(a.Expr.Range())
 		return nil, true
 	case ty.IsListType() || ty.IsTupleType():
-		return bad("for_each takes a map or a set of strings; this is %s. Use toset() to make a set of a list.", ty.FriendlyName())
+		return bad("for_each takes a map or a set of strings; this is %s. Use toset() to make a set of a list.", article(ty.FriendlyName()))
 	case !ty.IsMapType() && !ty.IsObjectType() && !ty.IsSetType():
-		return bad("for_each takes a map or a set of strings; this is %s.", kindOf(v))
+		return bad("for_each takes a map or a set of strings; this is %s.", article(kindOf(v)))
 	case v.IsNull():
 		return bad("for_each takes a map or a set of strings; this is null. Use an empty set, toset([]), for no instances.")
 	case ty.IsSetType() && ty.ElementType() != cty.String && ty.ElementType() != cty.DynamicPseudoType:
-		return bad("for_each takes a map or a set of strings; this is %s. Convert the elements with tostring().", ty.FriendlyName())
+		return bad("for_each takes a map or a set of strings; this is %s. Convert the elements with tostring().", article(ty.FriendlyName()))
 	case !v.IsKnown():
 		l.unknown(a.Expr.Range())
 		return nil, true

@@ -107,6 +107,9 @@ func (f *faults) exprf(e hcl.Expression, ctx *hcl.EvalContext, summary, format s
 // a sensitive value, its words could repeat that value: they are replaced.
 func (f *faults) evaluated(diags hcl.Diagnostics) {
 	for _, d := range diags {
+		if d.Summary == "Call to unknown function" && !strings.Contains(d.Detail, "Did you mean") {
+			d.Detail += " Functions have the names that they have in Terraform; those of time, of chance and of the file system are not there, since a layout must mean the same whenever it is read."
+		}
 		if d.Subject != nil && f.told[*d.Subject] {
 			continue
 		}

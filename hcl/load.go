@@ -27,8 +27,9 @@ type loader struct {
 	decls  map[string]*variableDecl
 	given  map[string]*given
 
-	values       map[ref]cty.Value // what has been evaluated
-	unknownRefs  map[ref]bool      // faulty references, unknown from then on
+	values       map[ref]cty.Value  // what has been evaluated
+	badLayout    map[hcl.Range]bool // labels of layout blocks that are no names
+	unknownRefs  map[ref]bool       // faulty references, unknown from then on
 	unknownRoots map[string]bool
 	functions    map[string]function.Function
 	root         *hcl.EvalContext
@@ -49,7 +50,7 @@ func newLoader(dir string, o Options) *loader {
 		dir: dir, o: o, env: map[string]string{}, sources: map[string]*source{}, secrets: map[string]bool{},
 		syntax: map[*hcl.Diagnostic]bool{},
 		decls:  map[string]*variableDecl{}, given: map[string]*given{},
-		values: map[ref]cty.Value{}, unknownRefs: map[ref]bool{}, unknownRoots: map[string]bool{},
+		values: map[ref]cty.Value{}, unknownRefs: map[ref]bool{}, unknownRoots: map[string]bool{}, badLayout: map[hcl.Range]bool{},
 		acls: map[string]*aclValue{}, policies: map[string]*policyValue{}, ensembles: map[string]*ensemble{},
 	}
 	l.told = map[hcl.Range]bool{}

@@ -197,6 +197,15 @@ func redact(src []byte, part span, spans []span) (string, func(int) int) {
 			continue
 		}
 		b.Write(src[next:from])
+		if from == next && strings.HasSuffix(b.String(), redacted) && from > part.from {
+			// One sign is enough for what hangs together.
+			text := string(src[from:to])
+			if !strings.Contains(text, "\n") {
+				next = to
+				shifts = append(shifts, shift{to, b.Len()})
+				continue
+			}
+		}
 		shifts = append(shifts, shift{from, b.Len()})
 		// Line ends stay, so that lines keep their numbers.
 		for i, text := range strings.SplitAfter(string(src[from:to]), "\n") {

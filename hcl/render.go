@@ -78,7 +78,13 @@ func (l *loader) withoutConsequences(list hcl.Diagnostics) hcl.Diagnostics {
 	for _, s := range l.sources {
 		config, values = config || s.broken && !s.values, values || s.broken && s.values
 	}
+	unnamed := slices.ContainsFunc(list, func(d *hcl.Diagnostic) bool {
+		return d.Summary == "Missing name for layout" || d.Subject != nil && l.badLayout[*d.Subject]
+	})
 	return slices.DeleteFunc(list, func(d *hcl.Diagnostic) bool {
+		if d.Summary == noLayout && unnamed {
+			return true
+		}
 		if l.syntax[d] {
 			return false
 		}

@@ -158,14 +158,20 @@ func (l *loader) explain(d *hcl.Diagnostic, schema *hcl.BodySchema) *hcl.Diagnos
 		for _, b := range schema.Blocks {
 			blocks = append(blocks, b.Type)
 		}
-		if len(attrs) > 0 {
-			c.Detail += " The arguments here are " + enumerate(attrs, "and") + "."
-		}
-		if len(blocks) > 0 {
-			c.Detail += " The blocks here are " + enumerate(blocks, "and") + "."
-		}
+		c.Detail += expected("argument", attrs) + expected("block", blocks)
 	}
 	return &c
+}
+
+// expected says what could stand somewhere.
+func expected(what string, names []string) string {
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" The only %s here is %s.", what, names[0])
+	}
+	return fmt.Sprintf(" The %ss here are %s.", what, enumerate(names, "and"))
 }
 
 // text returns the source of a range.

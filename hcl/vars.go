@@ -262,16 +262,16 @@ func (l *loader) assertion(cond, message *hcl.Attribute, ctx *hcl.EvalContext) (
 	if !v.IsKnown() {
 		return "", true
 	}
-	v, err := convert.Convert(v, cty.Bool)
-	if err != nil || v.IsNull() {
-		l.exprf(cond.Expr, nil, "Invalid condition", "A condition must be true or false; this is %s.", kindOf(v))
+	holds, err := convert.Convert(v, cty.Bool)
+	if err != nil || holds.IsNull() {
+		l.exprf(cond.Expr, nil, "Invalid condition", "A condition must be true or false; this is %s.", article(kindOf(v)))
 		return "", true
 	}
 	if text.ContainsMarked() {
 		l.errorf(message.Expr.Range(), "Error message refers to a sensitive value", "The message would be shown. Take the sensitive value out of it.")
 		return "", true
 	}
-	if v.True() || !text.IsKnown() {
+	if holds.True() || !text.IsKnown() {
 		return "", true
 	}
 	text, err = convert.Convert(text, cty.String)
