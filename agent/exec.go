@@ -72,8 +72,12 @@ const (
 	longPause  = 30 * time.Second
 )
 
-// closeTime is how long giving up may take once a signal asks for the end.
-const closeTime = 700 * time.Millisecond
+// How long giving a lock up and closing the session may take: when all is well,
+// and when a signal asks for the end or the session is thought to be over.
+const (
+	closeTime = 5 * time.Second
+	hurryTime = 700 * time.Millisecond
+)
 
 // Run takes the locks, runs the command and gives the locks up. It returns the
 // exit code, and for one of the agent's own the reason, to be shown to the
@@ -100,7 +104,7 @@ func (e *Exec) Run(ctx context.Context) (int, error) {
 			code = exitCode(err, notAcquired)
 		}
 		if !r.again(err) {
-			r.disconnect(err)
+			r.disconnect()
 			var sig signalled
 			if errors.As(err, &sig) {
 				err = nil // whoever sent it knows
@@ -114,7 +118,8 @@ func (e *Exec) Run(ctx context.Context) (int, error) {
 		r.say("%s; trying again in %s", r.ending(code, err), wait.Round(time.Millisecond))
 		pause = min(2*pause, longPause)
 		if err := r.sleep(ctx, wait); err != nil {
-			r.disconnect(err)
+			r.hurry = true
+			r.disconnect()
 			return exitCode(err, notAcquired), nil
 		}
 	}
@@ -183,6 +188,7 @@ type runner struct {
 	signals  *signals
 	locker   locker // nil until connected
 	ended    bool   // a signal asked the command to end: -restart has no say
+	hurry    bool   // giving up shall not take long
 }
 
 // once takes the locks and runs the command one time. A code other than 0 is
@@ -202,6 +208,7 @@ func (r *runner) take(ctx context.Context) (taken, error) {
 	ctx, stop := r.signals.during(ctx)
 	t, err := r.acquire(ctx)
 	if cause := stop(); cause != nil {
+		r.hurry = true
 		if err == nil {
 			r.release(t)
 		}
@@ -251,33 +258,36 @@ func waitingFor(q lock.Queued) string {
 // release gives the locks up, the last first. A contender that cannot be
 // deleted goes with its session; that is told, and changes no exit code.
 func (r *runner) release(t taken) {
-	ctx, cancel := context.WithTimeout(context.Background(), hookTime)
+	ctx, cancel := context.WithTimeout(context.Background(), r.patience())
 	defer cancel()
 	for i := len(t.grants) - 1; i >= 0; i-- {
 		g := t.grants[i]
-		if err := g.Release(ctx); err != nil && !errors.Is(err, lock.ErrLost) {
+		if err := g.Release(ctx); err != nil && !r.hurry {
 			r.say("%s was not released: %v", g.path, err)
 		}
 	}
+	r.hurry = r.hurry || ctx.Err() != nil
 }
 
-// disconnect closes the client. After a signal it does not take long; what is
-// left of a session then expires.
-func (r *runner) disconnect(err error) {
+// disconnect closes the client. What cannot be closed in time expires.
+func (r *runner) disconnect() {
 	if r.locker == nil {
 		return
 	}
-	limit := hookTime
-	var sig signalled
-	if errors.As(err, &sig) {
-		limit = closeTime
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), r.patience())
 	defer cancel()
 	if err := r.locker.close(ctx); err != nil {
 		r.Logger.Debug("the session was not closed", "error", err)
 	}
 	r.locker = nil
+}
+
+// patience is how long giving up may take.
+func (r *runner) patience() time.Duration {
+	if r.hurry {
+		return hurryTime
+	}
+	return closeTime
 }
 
 // again reports whether -restart wants another run after this end.

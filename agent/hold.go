@@ -50,6 +50,8 @@ func (r *runner) hold(t taken) (int, error) {
 	h := &hold{runner: r, taken: t, env: environ(r.base, t)}
 	code, err := h.run()
 	h.hooks.acquired.finish(r, h.killTimeout())
+	// Without an answer from ZooKeeper up to now there will hardly be one.
+	r.hurry = h.lost != nil && !ours(h.lost)
 	r.release(t)
 	released := r.startHook("-on-released", r.Hooks.OnReleased, h.env)
 	released.finish(r, hookTime)
@@ -100,16 +102,13 @@ func (h *hold) guard() error {
 	if h.onLost(h.OnLost) == layout.OnLostIgnore {
 		return nil
 	}
-	g, err := guardian.Start(h.children)
-	if err != nil {
-		return err
-	}
-	h.guardian = g
+	group := 0
 	if h.child != nil {
-		g.Guard(h.child.PID, h.mark())
+		group = h.child.PID
 	}
-	g.Deadline(h.remaining())
-	return nil
+	var err error
+	h.guardian, err = guardian.Start(h.children, group, h.mark(), h.remaining())
+	return err
 }
 
 // mark is what stands in the environment of everything that the command
@@ -209,26 +208,29 @@ func (h *hold) lose(cause error) {
 		return
 	}
 	h.lost = cause
-	h.hooks.lost = h.startHook("-on-lost-cmd", h.Hooks.OnLost, h.env)
 	onLost := h.onLost(h.OnLost)
-	// The lock is still ours: nobody can hold it before we give it up.
-	ours := errors.Is(cause, lock.ErrMaxHold) || errors.Is(cause, lock.ErrRevoked)
-	if onLost == layout.OnLostIgnore {
-		if !ours {
-			h.say("%v; on_lost is \"ignore\", so the command goes on", cause)
-			return
-		}
-		onLost = layout.OnLostTerminate
+	if onLost == layout.OnLostIgnore && ours(cause) {
+		onLost = layout.OnLostTerminate // it is the policy that ends the hold
 	}
-	h.killAt = time.Now()
+	switch {
+	case onLost == layout.OnLostIgnore:
+		h.say("%v; on_lost is \"ignore\", so the command goes on", cause)
 	// Without session or contender the next holder may be there already.
-	over := errors.Is(cause, zkfs.ErrSessionOver) || errors.Is(cause, lock.ErrRemoved)
-	if onLost == layout.OnLostKill || over {
-		return
+	case onLost == layout.OnLostKill, errors.Is(cause, zkfs.ErrSessionOver), errors.Is(cause, lock.ErrRemoved):
+		h.killAt = time.Now()
+		h.kill()
+	default:
+		h.killAt = time.Now().Add(h.killTimeout())
+		h.signal(unix.SignalNum("SIG" + onLost.Signal()))
+		h.signal(unix.SIGCONT) // a stopped command shall hear it
 	}
-	h.signal(unix.SignalNum("SIG" + onLost.Signal()))
-	h.signal(unix.SIGCONT) // a stopped command shall hear it
-	h.killAt = h.killAt.Add(h.killTimeout())
+	h.hooks.lost = h.startHook("-on-lost-cmd", h.Hooks.OnLost, h.env)
+}
+
+// ours reports whether the lock is still ours at the end of a hold: nobody can
+// hold it before we give it up.
+func ours(cause error) bool {
+	return errors.Is(cause, lock.ErrMaxHold) || errors.Is(cause, lock.ErrRevoked)
 }
 
 // reserve is how long before the end of the lease SIGKILL is sent, so that it

@@ -62,14 +62,15 @@ func (h *hook) finish(r *runner, limit time.Duration) {
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	late := false
 	select {
 	case <-h.Done():
 	case <-timer.C:
+		late = true
 		_ = unix.Kill(-h.PID, unix.SIGKILL) // one that has ended meanwhile is as good
-		r.say("the hook %s took longer than %s and was killed", h.name, limit)
+		r.say("the hook %s took longer than %s and was killed", h.name, limit.Round(time.Millisecond))
 	}
-	status, err := h.Collect()
-	if err == nil && status != 0 {
+	if status, err := h.Collect(); err == nil && status != 0 && !late {
 		r.say("the hook %s failed: %s", h.name, describe(status))
 	}
 }

@@ -16,7 +16,8 @@ type app struct {
 	command   []string // what follows "--"
 	separated bool     // there was one
 	log       hclog.Logger
-	code      int // of exec, once it has run
+	code      int  // of exec
+	ran       bool // exec has a code
 
 	logLevel string
 }

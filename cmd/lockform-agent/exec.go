@@ -96,6 +96,7 @@ Examples:
 				return err
 			}
 			a.code, err = e.Run(ctx)
+			a.ran = true
 			return err
 		},
 	}

@@ -18,7 +18,7 @@ func (a *app) report(err error) int {
 	case errors.As(err, &use):
 		a.showError(fmt.Sprintf("%s\nRun \"%s -help\" for how to use it.", use.message, use.command))
 		return use.code()
-	case a.code == 0:
+	case !a.ran:
 		a.code = agent.CodeFailed
 	}
 	a.showError(err.Error())

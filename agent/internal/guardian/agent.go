@@ -20,8 +20,9 @@ type Guardian struct {
 }
 
 // Start starts a guardian: the program of this process once more, whose main
-// has to ask Called first thing.
-func Start(children *proc.Children) (*Guardian, error) {
+// has to ask Called first thing. It knows what Guard and Deadline say before it
+// runs, so that there is no moment at which it could be left without.
+func Start(children *proc.Children, group int, mark string, deadline time.Duration) (*Guardian, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the guardian: %w", err)
@@ -33,7 +34,10 @@ func Start(children *proc.Children) (*Guardian, error) {
 		return nil, fmt.Errorf("start the guardian: %w", err)
 	}
 	defer null.Close()
-	child, err := children.Start("/proc/self/exe", []string{os.Args[0], argument, strconv.Itoa(os.Getpid())},
+	g := &Guardian{pipe: w}
+	g.Guard(group, mark)
+	g.Deadline(deadline)
+	g.Child, err = children.Start("/proc/self/exe", []string{os.Args[0], argument, strconv.Itoa(os.Getpid())},
 		&syscall.ProcAttr{
 			Env:   []string{},
 			Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), r.Fd()},
@@ -44,11 +48,11 @@ func Start(children *proc.Children) (*Guardian, error) {
 		w.Close()
 		return nil, fmt.Errorf("start the guardian: %w", err)
 	}
-	return &Guardian{Child: child, pipe: w}, nil
+	return g, nil
 }
 
-// Guard says which processes to kill: a process group, and whatever has mark in
-// its environment.
+// Guard says which processes to kill: a process group, 0 for none yet, and
+// whatever has mark in its environment.
 func (g *Guardian) Guard(group int, mark string) {
 	g.say("mark " + strconv.Quote(mark) + "\ngroup " + strconv.Itoa(group) + "\n")
 }
