@@ -65,37 +65,27 @@ func (s *Session) call(ctx context.Context, rs ...*request) error {
 }
 
 // wait waits for the answers to requests that were queued on w. It returns
-// whether any was sent, why w broke, and the cause when ctx has ended.
+// whether any was sent, why w broke, and the cause when ctx ended before all
+// had come.
 func (s *Session) wait(ctx context.Context, w *wire, rs []*request) (sent bool, broken, err error) {
-	for i, r := range rs {
+	for _, r := range rs {
+		given := false
 		select {
 		case <-r.done:
 		case <-ctx.Done():
-			answered := true
-			for _, r := range rs[i:] {
-				wasSent, known := w.abandon(r)
-				if !known {
-					<-r.done
-					wasSent = r.sent
-					known = r.err != nil
-				}
-				if sent = sent || wasSent; known {
-					answered = false
-				}
+			if given = w.abandon(r); !given {
+				<-r.done // it is being handled
 			}
-			if answered {
-				return sent, nil, nil
-			}
-			return sent || i > 0, nil, context.Cause(ctx)
 		}
-		if r.sent {
-			sent = true
-		}
-		if r.err != nil {
+		sent = sent || r.sent
+		switch {
+		case given:
+			err = context.Cause(ctx)
+		case r.err != nil:
 			broken = r.err
 		}
 	}
-	return sent, broken, nil
+	return sent, broken, err
 }
 
 // answered reports whether the answer to r has come.

@@ -2,10 +2,14 @@ package zkconn_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -261,6 +265,74 @@ func TestAbandonedRequestsLeaveNothing(t *testing.T) {
 		}
 		if s.Epoch() != 1 {
 			t.Errorf("the connection broke %d times", s.Epoch()-1)
+		}
+	})
+}
+
+// The library does not see our answers, and still tells the next server how far
+// the session has seen: one that is behind has to refuse it.
+func TestReconnectionTellsTheLastZxid(t *testing.T) {
+	const zxid = 0x1234_5678_9abc
+	var connections atomic.Int32
+	second := make(chan []byte, 1)
+	host := fake(t, func(c net.Conn) {
+		hello := make([]byte, 48)
+		_, _ = io.ReadFull(c, hello)
+		if connections.Add(1) > 1 {
+			select {
+			case second <- hello:
+			default:
+			}
+			return
+		}
+		_, _ = c.Write(connectResponse(time.Second))
+		head := make([]byte, 12)
+		_, _ = io.ReadFull(c, head) // exists: length, xid, type
+		answer := binary.BigEndian.AppendUint32(nil, 16+68)
+		answer = append(answer, head[4:8]...)
+		answer = binary.BigEndian.AppendUint64(answer, zxid)
+		_, _ = c.Write(append(answer, make([]byte, 4+68)...))
+		_, _ = io.ReadFull(c, make([]byte, 6+1)) // its path "/" and watch
+		_, _ = io.ReadFull(c, make([]byte, 12))  // the next request
+	})
+	s, err := zkconn.Open(within(t, 10*time.Second), zkconn.Config{Servers: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if err := s.Sync(ctx, zkfs.Root); !errors.Is(err, zkfs.ErrUnavailable) {
+		t.Errorf("Sync: %v", err)
+	}
+	hello := <-second
+	if got := binary.BigEndian.Uint64(hello[8:]); got != zxid {
+		t.Errorf("last zxid %#x, want %#x", got, uint64(zxid))
+	}
+	if got := int64(binary.BigEndian.Uint64(hello[20:])); got != s.ID() {
+		t.Errorf("session %#x, want %#x", got, s.ID())
+	}
+	if err := s.Close(ctx); err == nil {
+		t.Error("closed without a server")
+	}
+}
+
+// A caller without a time limit is not stuck when the ensemble is gone.
+func TestRequestsGiveUpAfterASessionTimeout(t *testing.T) {
+	zktest.Each(t, func(t *testing.T, e *zktest.Env) {
+		p, s := behind(t, e, zkconn.Config{SessionTimeout: 600 * time.Millisecond})
+		p.refuse(true)
+		p.cut()
+		eventually(t, "the session notices the cut", func() bool { return s.Server() == "" })
+		for range 2 {
+			began := time.Now()
+			_, err := s.Set(context.Background(), "/x", nil, 0)
+			if d := time.Since(began); d < s.Timeout() || d > s.Timeout()+time.Second || !errors.Is(err, zkfs.ErrUnavailable) {
+				t.Errorf("after %v: %v", d, err)
+			}
+		}
+		p.refuse(false)
+		if _, _, err := s.Exists(within(t, 10*time.Second), "/x"); err != nil && !errors.Is(err, zkfs.ErrSessionOver) {
+			t.Errorf("after the outage: %v", err)
 		}
 	})
 }

@@ -42,7 +42,6 @@ type Session struct {
 	epoch    uint64
 	wire     *wire         // the connection that has the session; nil without
 	changed  chan struct{} // closed and replaced when wire or over changes
-	lostAt   time.Time     // when the last connection ended
 	over     error
 	auth     []Auth
 	deadline Instant
@@ -67,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 	s := &Session{
 		cfg: cfg, chroot: chroot, log: cfg.Logger, auth: slices.Clone(cfg.Auth),
 		done: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}),
-		timeout: cfg.SessionTimeout, lostAt: time.Now(), adding: make(chan struct{}, 1), probing: make(chan struct{}, 1),
+		timeout: cfg.SessionTimeout, adding: make(chan struct{}, 1), probing: make(chan struct{}, 1),
 	}
 	s.watches.chroot = chroot
 	s.dialer = newDialer(s, hosts)
@@ -220,7 +219,7 @@ func (s *Session) ended(w *wire, err error) {
 	if s.wire != w {
 		return
 	}
-	s.wire, s.lostAt = nil, time.Now()
+	s.wire = nil
 	w.mu.Lock()
 	s.answered = max(s.answered, w.clock.acked)
 	w.mu.Unlock()
@@ -228,12 +227,14 @@ func (s *Session) ended(w *wire, err error) {
 	s.log.Debug("connection lost", "server", w.host, "cause", err)
 }
 
-// connection returns the present connection, or waits for the next. Without
-// one it gives up after a session timeout.
+// connection returns the present connection, or waits for the next: for a
+// session timeout, so that a caller without a time limit is not stuck and one
+// that tries again does not spin.
 func (s *Session) connection(ctx context.Context) (*wire, error) {
+	began := time.Now()
 	for {
 		s.mu.Lock()
-		w, over, changed, limit := s.wire, s.over, s.changed, s.lostAt.Add(s.timeout)
+		w, over, changed, limit := s.wire, s.over, s.changed, began.Add(s.timeout)
 		s.mu.Unlock()
 		switch {
 		case over != nil:

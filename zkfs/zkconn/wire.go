@@ -174,20 +174,20 @@ func (w *wire) send(rs ...*request) bool {
 	return true
 }
 
-// abandon gives up waiting for a request. It reports whether the request was
-// sent, and false for known when its answer is being handled just now, so that
-// done will be closed.
-func (w *wire) abandon(r *request) (sent, known bool) {
+// abandon gives up waiting for a request, whose sent then stays as it is. It
+// reports false when the answer is being handled just now, or the connection's
+// end: done will be closed at once.
+func (w *wire) abandon(r *request) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.pending[r.xid] != r {
-		return false, false
+		return false
 	}
 	r.abandoned = true
 	if !r.sent {
 		delete(w.pending, r.xid)
 	}
-	return r.sent, true
+	return true
 }
 
 // cause returns why the connection has ended, nil while it has not.
