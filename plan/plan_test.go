@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
+	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { zktest.Main(m) }
 
 var (
 	planner = zkfs.Digest("planner", "p")
@@ -85,7 +84,7 @@ func jobs(change ...func(*layout.Layout)) *layout.Layout {
 }
 
 // makePlan reads the tree and compares it.
-func makePlan(t testing.TB, s *fakeTarget, l *layout.Layout, o Options) *Plan {
+func makePlan(t testing.TB, s Target, l *layout.Layout, o Options) *Plan {
 	t.Helper()
 	p, err := tryPlan(s, l, o)
 	if err != nil {
@@ -94,7 +93,7 @@ func makePlan(t testing.TB, s *fakeTarget, l *layout.Layout, o Options) *Plan {
 	return p
 }
 
-func tryPlan(s *fakeTarget, l *layout.Layout, o Options) (*Plan, error) {
+func tryPlan(s Target, l *layout.Layout, o Options) (*Plan, error) {
 	live, err := Read(context.Background(), s, l, "main", o)
 	if err != nil {
 		return nil, err
