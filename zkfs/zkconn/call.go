@@ -87,13 +87,3 @@ func (s *Session) wait(ctx context.Context, w *wire, rs []*request) (sent bool, 
 	}
 	return sent, broken, err
 }
-
-// answered reports whether the answer to r has come.
-func (r *request) answered() bool {
-	select {
-	case <-r.done:
-		return r.err == nil
-	default:
-		return false
-	}
-}

@@ -80,6 +80,15 @@ func TestTLS(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 			})
+			t.Run("ForeignClientCertificate", func(t *testing.T) {
+				others := zktest.NewCerts(t)
+				foreign := cfg
+				foreign.TLS = &tls.Config{RootCAs: ca, Certificates: []tls.Certificate{must(tls.LoadX509KeyPair(others.ClientCert, others.ClientKey))(t)}}
+				_, err := zkconn.Open(ctx, foreign)
+				if !errors.Is(err, zkfs.ErrUnavailable) || !strings.Contains(err.Error(), addr+": it refused the TLS handshake: tls: ") {
+					t.Errorf("got %v", err)
+				}
+			})
 			t.Run("FourLetterWord", func(t *testing.T) {
 				if out, err := zkconn.FourLetterWord(ctx, cfg, addr, "ruok"); out != "imok" || err != nil {
 					t.Errorf("%q, %v", out, err)
