@@ -2,7 +2,6 @@ package hcl
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/lockform/lockform/zkfs"
@@ -48,7 +47,7 @@ func credential(s string) (layout.Credential, error) {
 		return layout.Credential{}, fmt.Errorf("is not a credential; write it like digest:user:password, or digest:user:@FILE")
 	}
 	if file, ok := strings.CutPrefix(password, "@"); ok {
-		data, err := os.ReadFile(file)
+		data, err := readFile(file)
 		if err != nil {
 			return layout.Credential{}, fmt.Errorf("names a file for the password that cannot be read: %s", reason(err, "it"))
 		}

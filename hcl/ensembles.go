@@ -224,7 +224,7 @@ func (l *loader) tls(e *ensemble, b *hcl.Block, ctx *hcl.EvalContext) {
 		if v.state != known || v.str() == "" {
 			continue
 		}
-		data, err := os.ReadFile(l.join(v.str()))
+		data, err := readFile(l.join(v.str()))
 		if err != nil {
 			if l.o.Validate && os.IsNotExist(err) {
 				// Where a layout is only checked the keys need not be.

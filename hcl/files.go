@@ -2,6 +2,8 @@ package hcl
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,13 +78,41 @@ func (l *loader) directory() (config, values []string) {
 // read parses one file. A file that has faults is returned too, with what
 // could be understood; nil means that there is nothing of it.
 func (l *loader) read(path, name string, values bool) *source {
-	src, err := os.ReadFile(path)
+	src, err := readFile(path)
 	if err != nil {
 		l.errorAt(nil, "A file cannot be read", "%s.", reason(err, name))
 		return nil
 	}
 	return l.parse(src, name, values)
 }
+
+// maxFile is how much of a file is read, in bytes: more than anybody writes.
+const maxFile = 64 << 20
+
+// readFile reads a regular file of a sane size, so that a path such as
+// /dev/zero is an error and no endless read.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errNotRegular
+	case info.Size() > maxFile:
+		return nil, errTooLarge
+	}
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+var (
+	errNotRegular = errors.New("it is not a regular file")
+	errTooLarge   = fmt.Errorf("it is larger than %d MiB", maxFile>>20)
+)
 
 // parse is read for a source that is at hand.
 func (l *loader) parse(src []byte, name string, values bool) *source {
@@ -144,6 +174,8 @@ func reason(err error, name string) string {
 		return name + " does not exist"
 	case errors.Is(err, fs.ErrPermission):
 		return name + " may not be read by this user"
+	case errors.Is(err, errNotRegular), errors.Is(err, errTooLarge):
+		return name + ": " + err.Error()
 	case errors.As(err, &pathErr):
 		return name + ": " + pathErr.Err.Error()
 	}

@@ -3,7 +3,6 @@ package hcl
 import (
 	"errors"
 	"fmt"
-	"os"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
@@ -77,7 +76,7 @@ func (l *loader) fileFunc() function.Function {
 		Type:        function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			name := args[0].AsString()
-			data, err := os.ReadFile(l.join(name))
+			data, err := readFile(l.join(name))
 			if err != nil {
 				return cty.NilVal, function.NewArgErrorf(0, "the file cannot be read: %s; paths are relative to the layout directory", reason(err, name))
 			}

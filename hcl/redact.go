@@ -1,6 +1,7 @@
 package hcl
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -65,11 +66,30 @@ func (l *loader) secretSpans(s *source) []span {
 			line = nil
 		}
 		literal := t.Type == hclsyntax.TokenQuotedLit || t.Type == hclsyntax.TokenStringLit || t.Type == hclsyntax.TokenNumberLit || t.Type == hclsyntax.TokenComment
+		if s.broken && t.Type == hclsyntax.TokenIdent && i+1 < len(tokens) {
+			// A quote that is missing makes words of what was meant as text.
+			next := tokens[i+1].Type
+			literal = next != hclsyntax.TokenEqual && next != hclsyntax.TokenOBrace && next != hclsyntax.TokenOQuote
+		}
+		if s.broken && t.Type == hclsyntax.TokenQuotedNewline && (s.values || mentionsSecrets(s.file.Bytes)) {
+			// From here on text and words may have changed places.
+			return append(spans, span{t.Range.Start.Byte, len(s.file.Bytes)})
+		}
 		if lineSecret && t.Type != hclsyntax.TokenNewline || literal && inside() {
 			spans = append(spans, span{t.Range.Start.Byte, t.Range.End.Byte})
 		}
 	}
 	return spans
+}
+
+// mentionsSecrets reports whether a source has a block that could hold secrets.
+func mentionsSecrets(src []byte) bool {
+	for _, word := range []string{"auth", "grant", "sensitive", "zkdigest"} {
+		if bytes.Contains(src, []byte(word)) {
+			return true
+		}
+	}
+	return false
 }
 
 // opensSecret reports whether the words before a brace begin a block whose

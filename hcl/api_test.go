@@ -1,0 +1,373 @@
+package hcl
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// directory writes files into a directory of the test's own.
+func directory(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func mustLoad(t *testing.T, files map[string]string, o Options) *layout.Layout {
+	t.Helper()
+	l, d := Load(directory(t, files), o)
+	if l == nil {
+		t.Fatalf("got errors:\n%s", show(t, d))
+	}
+	return l
+}
+
+// TestLoadEnsemblesNeedsNothingElse loads the ensembles of a directory whose
+// other blocks are wrong in every way.
+func TestLoadEnsemblesNeedsNothingElse(t *testing.T) {
+	dir := directory(t, map[string]string{
+		"a.hcl": `
+ensemble "main" {
+  servers = local.servers
+  auth "digest" {
+    username = "planner"
+    password = var.password
+  }
+}
+variable "password" { sensitive = true }
+variable "needless" { type = string }
+variable "broken" { type = strng }
+locals {
+  servers = ["${local.host}:2181"]
+  host    = "zk1"
+  gone    = var.gone
+  round   = local.round
+}
+lock "a" {
+  pth  = "/a"
+  acl  = acl.gone
+  nope = 1
+}
+lock "a" {}
+resource "x" "y" {}
+`})
+	got, d := LoadEnsembles(dir, Options{Vars: []Assignment{{Name: "password", Value: "s3cr3t"}, {Name: "undeclared", Value: "x"}}})
+	if d != nil {
+		t.Fatalf("got diagnostics, want none:\n%s", show(t, d))
+	}
+	want := layout.Credential{Username: "planner", Password: "s3cr3t"}
+	if len(got) != 1 || got[0].Servers[0] != "zk1:2181" || got[0].Auth[0] != want {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestLoadEnsemblesReportsItsOwnFaults checks that what concerns the ensembles
+// is an error there too.
+func TestLoadEnsemblesReportsItsOwnFaults(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"UnknownArgument":   {`ensemble "m" { srvers = [] }`, "Unsupported argument"},
+		"UnknownReference":  {`ensemble "m" { servers = var.gone }`, "Reference to undeclared variable"},
+		"MissingValue":      {"ensemble \"m\" { servers = var.s }\nvariable \"s\" { type = list(string) }", "No value for required variable"},
+		"Cycle":             {"ensemble \"m\" { servers = local.a }\nlocals { a = local.a }", "Reference cycle"},
+		"FaultOfAVariable":  {"ensemble \"m\" { servers = var.s }\nvariable \"s\" { type = lst(string) }", "Invalid type specification"},
+		"FaultOfALocal":     {"ensemble \"m\" { servers = local.a }\nlocals { a = var.b }", "Reference to undeclared variable"},
+		"Duplicate":         {"ensemble \"m\" { servers = [\"a:1\"] }\nensemble \"m\" { servers = [\"a:1\"] }", "Duplicate ensemble"},
+		"SyntaxErrorAnyhow": {"ensemble \"m\" { servers = [\"a:1\"] }\nlock {{", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, d := LoadEnsembles(directory(t, map[string]string{"a.hcl": c.text}), Options{})
+			if got != nil || !d.HasErrors() {
+				t.Fatalf("got %+v, want errors", got)
+			}
+			if !strings.Contains(show(t, d), c.want) {
+				t.Errorf("got %s, want %q", show(t, d), c.want)
+			}
+		})
+	}
+}
+
+// TestLoadEnsemblesWithoutAny returns the ensemble of the environment.
+func TestLoadEnsemblesWithoutAny(t *testing.T) {
+	got, d := LoadEnsembles(directory(t, map[string]string{"a.hcl": "lock {}"}), Options{Environ: []string{"LOCKFORM_SERVERS=zk7:2181/x"}})
+	if d.HasErrors() || len(got) != 1 || got[0].Name != "default" || got[0].Servers[0] != "zk7:2181" || got[0].Chroot != "/x" {
+		t.Errorf("got %+v, %v", got, d)
+	}
+}
+
+// TestDigest checks what makes a layout another one, and what does not.
+func TestDigest(t *testing.T) {
+	const text = `
+layout "x" {}
+ensemble "main" {
+  servers = ["zk1:2181"]
+  auth "digest" {
+    username = "planner"
+    password = var.password
+  }
+}
+variable "password" { sensitive = true }
+variable "unused" { default = "a" }
+policy "p" { max_hold = "60m" }
+namespace "n" {
+  path = "/n"
+  acl  = acl.read_only
+  lock "a" { policy = policy.p }
+  lock "b" {}
+}
+`
+	digest := func(text string, vars ...Assignment) string {
+		all := append([]Assignment{{Name: "password", Value: "s3cr3t"}}, vars...)
+		return mustLoad(t, map[string]string{"a.hcl": text}, Options{Vars: all}).Digest
+	}
+	first := digest(text)
+	if !strings.HasPrefix(first, "sha256:") || len(first) != 71 {
+		t.Errorf("got the digest %q", first)
+	}
+	same := map[string]string{
+		"AgainTheSame":    digest(text),
+		"AnotherPassword": digest(text, Assignment{Name: "password", Value: "other"}),
+		"AComment":        digest("# comment\n" + text),
+		"EqualDuration":   digest(strings.Replace(text, "60m", "1h", 1)),
+	}
+	for name, got := range same {
+		if got != first {
+			t.Errorf("%s changes the digest", name)
+		}
+	}
+	other := map[string]string{
+		"AVariable":         digest(text, Assignment{Name: "unused", Value: "b"}),
+		"ALock":             digest(text + "lock \"z\" {\n  path = \"/z\"\n  acl  = acl.read_only\n}\n"),
+		"APath":             digest(strings.Replace(text, `"/n"`, `"/m"`, 1)),
+		"APolicy":           digest(strings.Replace(text, "60m", "2h", 1)),
+		"ADefaultWritten":   digest(strings.Replace(text, `lock "b" {}`, `lock "b" { mode = "exclusive" }`, 1)),
+		"AnACL":             digest(strings.Replace(text, "acl.read_only", "acl.open", 1)),
+		"AServer":           digest(strings.Replace(text, "zk1", "zk2", 1)),
+		"AUser":             digest(strings.Replace(text, "planner", "operator", 1)),
+		"TheName":           digest(strings.Replace(text, `layout "x"`, `layout "y"`, 1)),
+		"ProtectionAdded":   digest(strings.Replace(text, `lock "b" {}`, "lock \"b\" {\n    lifecycle { prevent_destroy = true }\n  }", 1)),
+		"AdoptionAdded":     digest(strings.Replace(text, `lock "b" {}`, "lock \"b\" {\n    lifecycle { adopt = true }\n  }", 1)),
+		"TheLedgersPlace":   digest(strings.Replace(text, `layout "x" {}`, `layout "x" { ledger = "/l" }`, 1)),
+		"TheLabelOfALock":   digest(strings.Replace(text, `lock "b" {}`, `lock "c" { path = "b" }`, 1)),
+		"TheLayoutsOwnACL":  digest(strings.Replace(text, `layout "x" {}`, `layout "x" { acl = acl.read_only }`, 1)),
+		"TheSessionTimeout": digest(strings.Replace(text, `servers = ["zk1:2181"]`, "servers = [\"zk1:2181\"]\n  session_timeout = \"20s\"", 1)),
+	}
+	seen := map[string]string{}
+	for name, got := range other {
+		if got == first {
+			t.Errorf("%s does not change the digest", name)
+		}
+		if twin := seen[got]; twin != "" {
+			t.Errorf("%s and %s have one digest", name, twin)
+		}
+		seen[got] = name
+	}
+}
+
+// TestAsk checks which variables are asked for, and what an answer means.
+func TestAsk(t *testing.T) {
+	const text = `
+layout "x" {}
+variable "servers" { type = list(string) }
+variable "env" { description = "Where it is." }
+variable "given" {}
+variable "pw" { sensitive = true }
+variable "fallback" { default = "x" }
+ensemble "m" {
+  servers = var.servers
+  auth "digest" {
+    username = var.env
+    password = var.pw
+  }
+}
+`
+	var asked []string
+	answers := map[string]string{"servers": `["zk1:2181"]`, "env": "prod", "pw": "s3cr3t"}
+	o := Options{
+		Vars: []Assignment{{Name: "given", Value: "x"}},
+		Ask: func(name, description string, sensitive bool) (string, error) {
+			if sensitive {
+				description = "(sensitive)"
+			}
+			asked = append(asked, name+" "+description)
+			return answers[name], nil
+		},
+	}
+	l := mustLoad(t, map[string]string{"a.hcl": text}, o)
+	if d := cmp.Diff([]string{"env Where it is.", "pw (sensitive)", "servers "}, asked); d != "" {
+		t.Errorf("asked (-want +got):\n%s", d)
+	}
+	if l.Ensembles[0].Servers[0] != "zk1:2181" || l.Ensembles[0].Auth[0].Username != "prod" {
+		t.Errorf("got %+v", l.Ensembles[0])
+	}
+
+	o.Ask = func(string, string, bool) (string, error) { return "", errors.New("no terminal") }
+	if l, d := Load(directory(t, map[string]string{"a.hcl": text}), o); l != nil || !strings.Contains(show(t, d), "no terminal") {
+		t.Errorf("got %v, want the error of asking", l)
+	}
+
+	o.Ask = func(name string, _ string, _ bool) (string, error) { return "[s3cr3t", nil }
+	if _, d := Load(directory(t, map[string]string{"a.hcl": text}), o); strings.Contains(show(t, d), secretText) {
+		t.Errorf("an answer is shown:\n%s", show(t, d))
+	}
+
+	o.Validate = true
+	o.Ask = func(name string, _ string, _ bool) (string, error) {
+		t.Errorf("validate asks for %s", name)
+		return "", nil
+	}
+	Load(directory(t, map[string]string{"a.hcl": text}), o)
+}
+
+// certificate writes a certificate and its key, and returns their paths.
+func certificate(t *testing.T, dir string, subject pkix.Name) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{Subject: subject, SerialNumber: big.NewInt(1)},
+		&x509.Certificate{Subject: subject, SerialNumber: big.NewInt(1)}, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"client.pem": {Type: "CERTIFICATE", Bytes: der},
+		"client.key": {Type: "PRIVATE KEY", Bytes: keyDER},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCertificateIsAnIdentity checks that a certificate's subject is known
+// offline, in the server's form, and that its ACLs are checked with it.
+func TestCertificateIsAnIdentity(t *testing.T) {
+	dir := directory(t, map[string]string{"a.hcl": `
+layout "x" {}
+ensemble "m" {
+  servers = ["zk1:2281"]
+  tls {
+    ca_file   = "client.pem"
+    cert_file = "client.pem"
+    key_file  = "client.key"
+  }
+}
+lock "a" {
+  path = "/a"
+  acl  = acl.read_only
+}
+`})
+	certificate(t, dir, pkix.Name{CommonName: "planner, main", Organization: []string{"lockform"}, SerialNumber: "7"})
+	l, d := Load(dir, Options{})
+	if l == nil {
+		t.Fatalf("got errors:\n%s", show(t, d))
+	}
+	want := []zkfs.Identity{{Scheme: "x509", ID: `2.5.4.5=#130137,CN=planner\, main,O=lockform`}}
+	if d := cmp.Diff(want, l.Ensembles[0].Identities); d != "" {
+		t.Errorf("identities (-want +got):\n%s", d)
+	}
+	if got := l.Ensembles[0].TLS.CertFile; got != filepath.Join(dir, "client.pem") {
+		t.Errorf("got the path %s, want one that is usable from the working directory", got)
+	}
+}
+
+// TestSecretsAppearNowhere loads layouts full of secrets, right and wrong, and
+// looks for them in all that can be printed.
+func TestSecretsAppearNowhere(t *testing.T) {
+	texts := map[string]map[string]string{
+		"InAuth":          {"a.hcl": "ensemble \"m\" {\n  servers = [\"a:1\"]\n  auth \"digest\" {\n    username = \"u\"\n    password = \"s3cr3t\"\n    pasword  = \"s3cr3t\"\n  }\n}"},
+		"InAuthOneLine":   {"a.hcl": "ensemble \"m\" {\n  auth \"digest\" { password = \"s3cr3t\" }\n}"},
+		"InAHeredoc":      {"a.hcl": "ensemble \"m\" {\n  auth \"digest\" {\n    username = 5 + [\n    password = <<EOT\ns3cr3t\nmore s3cr3t\nEOT\n  }\n}"},
+		"InATemplate":     {"a.hcl": "acl \"a\" {\n  grant \"digest\" {\n    username = \"u\"\n    password = \"s3cr3t${nothing}s3cr3t\"\n    permissions = [\"all\"]\n  }\n}"},
+		"InAComment":      {"a.hcl": "acl \"a\" {\n  grant \"digest\" {\n    username = nothing # s3cr3t\n    permissions = [\"all\"]\n  }\n}"},
+		"InANumber":       {"a.hcl": "variable \"pw\" {\n  type = list(string)\n  sensitive = true\n  default = 5\n}"},
+		"InAVariable":     {"a.hcl": "variable \"pw\" {\n  sensitive = true\n  default = \"s3cr3t\"\n  default2 = \"s3cr3t\"\n}\nlock \"a\" { path = var.pw }"},
+		"InAMap":          {"a.hcl": "variable \"pw\" {\n  sensitive = true\n  default = { a = \"s3cr3t\" }\n}\nlocals { x = var.pw.b, y = var.pw[\"c\"] }\nlock \"a\" { path = var.pw[\"a\"] }"},
+		"InAnInterim":     {"a.hcl": "variable \"pw\" {\n  sensitive = true\n  default = \"s3cr3t\"\n}\nlocals { x = \"a-${var.pw}\" }\nlock \"a\" {\n  path = \"/a\"\n  mode = local.x\n  max_hold = local.x + 1\n}"},
+		"InACondition":    {"a.hcl": "variable \"pw\" {\n  sensitive = true\n  default = \"s3cr3t\"\n}\nlocals { x = var.pw ? 1 : 2 }"},
+		"InAFor":          {"a.hcl": "variable \"pw\" {\n  sensitive = true\n  default = [\"s3cr3t\"]\n}\nlocals { x = { for p in var.pw : p => p.q } }\nacl \"a\" {\n  for_each = { for p in var.pw : p => 1 }\n}"},
+		"InFunctions":     {"a.hcl": "variable \"pw\" {\n  sensitive = true\n  default = \"s3cr3t\"\n}\nlocals {\n  a = cidrhost(var.pw, 1)\n  b = base64decode(var.pw)\n  c = file(var.pw)\n  d = env(var.pw)\n  e = yamldecode(\"{${var.pw}\")\n  f = timecmp(var.pw, var.pw)\n  g = csvdecode(var.pw)\n  h = lookup({}, var.pw)\n  i = regex(var.pw, \"a\")\n  j = format(\"%d\", var.pw)\n  k = tobool(var.pw)\n  l = zkdigest(var.pw, \"\")\n  m = element([], var.pw)\n}"},
+		"InJSON":          {"a.hcl.json": `{"ensemble": {"m": {"auth": {"digest": {"password": "s3cr3t", "x": "s3cr3t"}}}}}`},
+		"InBrokenJSON":    {"a.hcl.json": `{"ensemble": {"m": {"auth": {"digest": {"password": "s3cr3t", x: "s3cr3t"`},
+		"InVariableFile":  {"a.hcl": "variable \"pw\" { type = number }", "lockform.vars.hcl": "pw = \"s3cr3t\"\nother = s3cr3t\n"},
+		"InBrokenFile":    {"a.hcl": "variable \"pw\" { type = number }", "lockform.vars.hcl": "pw = \"s3cr3t\nother = { s3cr3t = \"s3cr3t\" s3cr3t }\n"},
+		"InJSONFile":      {"a.hcl": "variable \"pw\" { sensitive = true }", "lockform.vars.json": `{"pw": "${s3cr3t}", "pw2": s3cr3t}`},
+		"InADynamicBlock": {"a.hcl": "acl \"a\" {\n  dynamic \"grant\" {\n    for_each = [1]\n    content { password = \"s3cr3t\" }\n  }\n}"},
+	}
+	for name, files := range texts {
+		t.Run(name, func(t *testing.T) {
+			for _, o := range []Options{{}, {Validate: true}, {Vars: []Assignment{{Name: "pw", Value: "s3cr3t"}, {Name: "gone", Value: "s3cr3t"}}}} {
+				dir := directory(t, files)
+				_, d := Load(dir, o)
+				if !d.HasErrors() {
+					t.Errorf("got no errors")
+				}
+				_, d2 := LoadEnsembles(dir, o)
+				if out := show(t, d) + show(t, d2); strings.Contains(out, secretText) {
+					t.Errorf("a secret is shown:\n%s", out)
+				}
+			}
+		})
+	}
+}
+
+// TestFormat checks the canonical style, and that faults are reported.
+func TestFormat(t *testing.T) {
+	got, d := Format([]byte("lock \"a\"   {\npath=\"/a\"\n  acl =   acl.open\n}\n"), "a.hcl")
+	if want := "lock \"a\" {\n  path = \"/a\"\n  acl  = acl.open\n}\n"; string(got) != want || d != nil {
+		t.Errorf("got %q, %v, want %q", got, d, want)
+	}
+	got, d = Format([]byte("lock \"a\" {\n"), "a.hcl")
+	if got != nil || !d.HasErrors() || d[0].Range.Filename != "a.hcl" || d[0].Snippet == nil {
+		t.Errorf("got %q, %+v, want an error with its place", got, d)
+	}
+	if _, d = Format([]byte("pw = \"s3cr3t\n"), "lockform.vars.hcl"); !d.HasErrors() || strings.Contains(show(t, d), secretText) {
+		t.Errorf("got %s, want an error without the secret", show(t, d))
+	}
+	json := []byte(`{"a":  1}`)
+	if got, d = Format(json, "a.hcl.json"); string(got) != string(json) || d != nil {
+		t.Errorf("got %q, %v, want JSON left as it is", got, d)
+	}
+}
+
+// TestFlags checks the arguments of -var and -ensemble.
+func TestFlags(t *testing.T) {
+	if a, err := ParseVar("name=a=b"); err != nil || a != (Assignment{Name: "name", Value: "a=b"}) {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if _, err := ParseVar("s3cr3t"); err == nil || strings.Contains(err.Error(), secretText) {
+		t.Errorf("got %v, want an error that does not repeat the argument", err)
+	}
+	if o, err := ParseOverride("main=zk1:2181/x"); err != nil || o != (Override{Name: "main", Servers: "zk1:2181/x"}) {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	for _, bad := range []string{"main", "=zk1:2181", "main="} {
+		if _, err := ParseOverride(bad); err == nil {
+			t.Errorf("ParseOverride(%q) gave no error", bad)
+		}
+	}
+}
