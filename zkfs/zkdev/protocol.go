@@ -150,14 +150,18 @@ const (
 )
 
 // readACL reads a vector of ACL entries. A null scheme is kept as "", which no
-// provider has, so that it is refused as the server refuses it.
+// provider has, so that it is refused as the server refuses it; a null id is
+// an error but with "auth", where nobody looks at it and kazoo sends it.
 func readACL(r *jute.Reader) zkfs.ACL {
 	n := r.Count(12)
 	acl := make(zkfs.ACL, 0, n)
 	for range n {
 		perms := zkfs.Perms(r.Int32())
 		scheme, _ := r.NullString()
-		id := r.String()
+		id, null := r.NullString()
+		if null && scheme != "auth" {
+			r.Fail(jute.ErrNull)
+		}
 		acl = append(acl, zkfs.Entry{Perms: perms, Identity: zkfs.Identity{Scheme: scheme, ID: id}})
 	}
 	return acl

@@ -36,6 +36,13 @@ func NewReader(b []byte) *Reader { return &Reader{buf: b} }
 // Err returns the first error, or nil.
 func (r *Reader) Err() error { return r.err }
 
+// Fail makes err the error, if there is none yet.
+func (r *Reader) Fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
 // Len returns the number of bytes not yet read.
 func (r *Reader) Len() int { return len(r.buf) }
 
@@ -117,8 +124,8 @@ func (r *Reader) NullString() (s string, null bool) {
 // String reads a string; a null is an error.
 func (r *Reader) String() string {
 	s, null := r.NullString()
-	if null && r.err == nil {
-		r.err = ErrNull
+	if null {
+		r.Fail(ErrNull)
 	}
 	return s
 }

@@ -1,0 +1,33 @@
+#!/bin/sh
+# kazoo's own tests, out of Debian's python3-kazoo, against the embedded server.
+#
+#   kazoo.sh LOCKFORM [pytest arguments]
+#   kazoo.sh real [pytest arguments]
+#
+# LOCKFORM is the binary whose "dev" serves; "real" is Debian's ZooKeeper, for
+# comparison. The tests start their server as "java … zoo.cfg", which is
+# LOCKFORM here. They need the packages python3-kazoo, python3-pytest,
+# python3-mock, python3-eventlet and python3-gevent, and for "real" zookeeper
+# and a JRE.
+set -eu
+server=$1; shift
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ "$server" = real ]; then
+  # The manifest of zookeeper.jar lacks netty-codec and has no logger.
+  j=/usr/share/java
+  export ZOOKEEPER_CLASSPATH=$j/zookeeper.jar:$j/netty-codec.jar:$j/slf4j-nop.jar
+else
+  server=$(realpath "$server")
+  cat >"$work/java" <<S
+#!/bin/sh
+for config; do :; done # the last argument
+exec "$server" dev -config="\$config"
+S
+  chmod +x "$work/java"
+  export PATH="$work:$PATH" ZOOKEEPER_CLASSPATH=none
+fi
+export ZOOKEEPER_VERSION=3.8.0 ZOOKEEPER_CLUSTER_SIZE=1 ZOOKEEPER_PORT_OFFSET="${ZOOKEEPER_PORT_OFFSET:-21000}"
+[ $# -gt 0 ] || set -- kazoo/tests -k 'not reconfig'
+cd /usr/lib/python3/dist-packages
+exec /usr/bin/python3 -m pytest -q -p no:cacheprovider "$@"
