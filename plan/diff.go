@@ -29,7 +29,6 @@ func Diff(l *layout.Layout, lives []*Live, o Options) (*Plan, error) {
 		return nil, &Error{Kind: ErrInvalid, Problems: problems}
 	}
 	maxDelete(p, o)
-	p.seal()
 	return p, nil
 }
 

@@ -102,7 +102,7 @@ type showBlockedJSON struct {
 // JSON returns the document of "show -json" for the plan, indented.
 func (p *Plan) JSON() ([]byte, error) {
 	doc := showJSON{
-		FormatVersion: showFormat, Layout: p.Layout, Config: p.Config, Mode: p.Mode, Plan: p.digest, Atomic: true,
+		FormatVersion: showFormat, Layout: p.Layout, Config: p.Config, Mode: p.Mode, Plan: p.Digest(), Atomic: true,
 		ResourceChanges: []resourceJSON{}, ResourceDrift: []resourceJSON{}, Ensembles: []showEnsembleJSON{},
 		Preconditions: []showPreJSON{}, Batches: []showBatchJSON{}, Blocked: []showBlockedJSON{}, Warnings: []problemJSON{},
 	}

@@ -78,7 +78,7 @@ type Plan struct {
 	Ensembles []Ensemble
 	Warnings  []Problem
 
-	digest string // of the encoded plan; see Digest
+	digest string // of a plan that was decoded; see Digest
 }
 
 // An Ensemble is the part of a plan that concerns one ZooKeeper. It is atomic

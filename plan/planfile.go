@@ -192,20 +192,20 @@ func (p *Plan) Encode() ([]byte, error) {
 }
 
 // Digest returns the SHA-256 of the plan, "sha256:…", by which ledger and
-// history name it.
-func (p *Plan) Digest() string { return p.digest }
+// history name it. It encodes the plan, unless that came from a file.
+func (p *Plan) Digest() string {
+	if p.digest != "" {
+		return p.digest
+	}
+	_, sum := p.encode()
+	return "sha256:" + sum
+}
 
 // encode returns the plan as JSON and the hexadecimal SHA-256 of that.
 func (p *Plan) encode() (body []byte, sum string) {
 	body = jsonOf(p.toJSON())
 	digest := sha256.Sum256(body)
 	return body, hex.EncodeToString(digest[:])
-}
-
-// seal sets the digest of a plan that is complete.
-func (p *Plan) seal() {
-	_, sum := p.encode()
-	p.digest = "sha256:" + sum
 }
 
 // Decode reads a plan file. It is refused when it was altered.

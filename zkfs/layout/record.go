@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -287,15 +288,63 @@ func (j *policyJSON) policy() (Policy, error) {
 // reference, for showing differences. Attributes that do not apply (permits of
 // an exclusive lock) are left out.
 func (p Policy) Attributes() []Attribute {
-	data, _ := marshal(p.toJSON())
-	fields, _ := object(data)
-	var all []Attribute
+	all := make([]Attribute, 0, len(attributeOrder))
 	for _, name := range attributeOrder {
-		if v, ok := fields[name]; ok {
-			all = append(all, Attribute{name, string(v)})
+		if v, ok := p.attribute(name); ok {
+			all = append(all, Attribute{name, v})
 		}
 	}
 	return all
+}
+
+// attribute returns the value of one attribute as it stands in a record, and
+// false when it does not stand there.
+func (p Policy) attribute(name string) (string, bool) {
+	text := func(s string) (string, bool) {
+		data, err := marshal(s)
+		return string(data), err == nil
+	}
+	switch name {
+	case "mode":
+		return text(string(p.Mode))
+	case "permits":
+		return strconv.Itoa(p.Permits), p.Permits != 0
+	case "recipe":
+		return text(string(p.Recipe))
+	case "prefix":
+		v, _ := text(p.Prefix)
+		return v, p.Prefix != ""
+	case "wait_timeout":
+		return text(FormatDuration(p.WaitTimeout))
+	case "max_hold":
+		return text(FormatDuration(p.MaxHold))
+	case "max_waiters":
+		return strconv.Itoa(p.MaxWaiters), true
+	case "session_timeout":
+		return text(FormatDuration(p.SessionTimeout))
+	case "tick_time":
+		return text(FormatDuration(p.TickTime))
+	case "heartbeat":
+		return text(string(p.Heartbeat))
+	case "on_lost":
+		return text(string(p.OnLost))
+	case "kill_timeout":
+		return text(FormatDuration(p.KillTimeout))
+	case "reentrant":
+		return strconv.FormatBool(p.Reentrant), true
+	case "revocable":
+		return strconv.FormatBool(p.Revocable), true
+	case "rank":
+		if p.Rank == nil {
+			return "", false
+		}
+		return strconv.Itoa(*p.Rank), true
+	case "contender_acl":
+		entries := p.toJSON().ContenderACL
+		data, err := marshal(entries)
+		return string(data), err == nil && len(entries) > 0
+	}
+	return "", false
 }
 
 // An Attribute is a policy attribute with its value as JSON.
@@ -319,9 +368,9 @@ func (n Namespace) Spec() string { return n.spec(KindNamespace, nil) }
 // durations normalised, no defaults.
 func (l Lock) Spec() string {
 	written := map[string]string{}
-	for _, a := range l.Policy.Attributes() {
-		if slices.Contains(l.Policy.Written, a.Name) {
-			written[a.Name] = a.Value
+	for _, name := range l.Policy.Written {
+		if v, ok := l.Policy.attribute(name); ok {
+			written[name] = v
 		}
 	}
 	return l.spec(KindLock, written)
