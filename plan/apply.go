@@ -188,7 +188,7 @@ func (s *side) admit() (stale, blocked []Problem) {
 	}
 	if u := s.ledger.Unfinished(); u != nil && u.Config != s.a.p.Config && !s.a.o.Abandon && !s.a.p.Abandon {
 		return nil, []Problem{{Summary: "A run of another configuration is unfinished", Path: path,
-			Detail: fmt.Sprintf("It was begun by %s and stopped after batch %d of %d.\n"+
+			Detail: fmt.Sprintf("It was begun by %s and stands after batch %d of %d.\n"+
 				"Apply that plan or that configuration again to finish it, or give it up with -abandon.", u.By(), u.Batch, u.Batches)}}
 	}
 	if s.ledger.Serial != s.e.Ledger.Serial {

@@ -204,8 +204,8 @@ func (d *differ) unfinished() {
 	}
 	d.e.Blocked = append(d.e.Blocked, Blocked{
 		Path: d.live.Ledger.Path, Reason: BlockUnfinished, Pos: d.l.Pos,
-		Detail: fmt.Sprintf("A run of another configuration, begun by %s at %s, stopped after batch %d of %d and %d of %d ACL changes.\n"+
-			"Apply that plan or that configuration again to finish it, or give it up with -abandon.",
+		Detail: fmt.Sprintf("A run of another configuration, begun by %s at %s, stands after batch %d of %d and %d of %d ACL changes.\n"+
+			"If it is not running any more, apply that plan or that configuration again to finish it, or give it up with -abandon.",
 			run.By(), run.Started.UTC().Format("2006-01-02 15:04:05 MST"), run.Batch, run.Batches, run.Cursor, run.ACLs),
 	})
 }

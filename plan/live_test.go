@@ -122,7 +122,7 @@ func TestLiveTwoAppliersNeverInterleave(t *testing.T) {
 						mu.Lock()
 						applied++
 						mu.Unlock()
-					case !errors.Is(err, ErrStale):
+					case !errors.Is(err, ErrStale) && !errors.Is(err, ErrBlocked):
 						t.Errorf("apply: %v", err)
 					}
 				}
