@@ -144,7 +144,8 @@ func (d *dialer) pause() error {
 	d.mu.Unlock()
 	var wait time.Duration
 	if failures > 0 && failures%n == 0 {
-		wait = min(minPause<<min(failures/n-1, 10), maxPause)
+		// A short session leaves less time for finding a server.
+		wait = min(minPause<<min(failures/n-1, 10), maxPause, max(minPause, d.s.cfg.SessionTimeout/10))
 		wait = wait/2 + rand.N(wait/2)
 	}
 	timer := time.NewTimer(wait)

@@ -254,3 +254,43 @@ func TestCutAtEveryStep(t *testing.T) {
 		}
 	})
 }
+
+// Packets that nobody asked for are passed over.
+func TestStrayPackets(t *testing.T) {
+	packet := func(xid int32, body ...byte) []byte {
+		b := binary.BigEndian.AppendUint32(nil, uint32(16+len(body)))
+		b = binary.BigEndian.AppendUint32(b, uint32(xid))
+		return append(append(b, make([]byte, 12)...), body...)
+	}
+	stray := [][]byte{
+		packet(-1), packet(-1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0), packet(-1, 0, 0, 0, 1, 0, 0, 0, 3, 0x7f, 0, 0, 0),
+		packet(-2), packet(-2, 1, 2, 3), packet(-4), packet(-8), packet(0), packet(1), packet(77, 1), packet(1<<30 + 9999), packet(0x7fffffff),
+	}
+	host := fake(t, func(c net.Conn) {
+		_, _ = io.ReadFull(c, make([]byte, 48))
+		_, _ = c.Write(connectResponse(10 * time.Second))
+		for i := 0; ; i++ {
+			head := make([]byte, 12)
+			if _, err := io.ReadFull(c, head); err != nil {
+				return
+			}
+			_, _ = io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head))-8)
+			for j := range stray {
+				_, _ = c.Write(stray[(i+j)%len(stray)])
+			}
+			// The answer comes byte by byte.
+			for _, b := range packet(int32(binary.BigEndian.Uint32(head[4:])), make([]byte, 68)...) {
+				_, _ = c.Write([]byte{b})
+			}
+		}
+	})
+	s := open(t, zkconn.Config{Servers: host})
+	for range 2 * len(stray) {
+		if _, ok, err := s.Exists(within(t, 10*time.Second), "/a"); !ok || err != nil {
+			t.Fatalf("%v, %v", ok, err)
+		}
+	}
+	if s.Epoch() != 1 || s.ID() != 0x77 {
+		t.Errorf("connection %d, session %#x", s.Epoch(), s.ID())
+	}
+}
