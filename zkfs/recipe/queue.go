@@ -63,10 +63,18 @@ func (q Queue) Ahead(i int) []Contender {
 }
 
 // Blind returns the contenders whose clients would not wait for one of ours.
+// One that has several names, as the recipe bridge makes them, waits when any of
+// its names does.
 func (q Queue) Blind(shared bool) []Contender {
+	sees := make(map[string]bool)
+	for _, c := range q.Contenders {
+		if c.GUID != "" && !q.recipe.Blind(c, shared) {
+			sees[c.GUID] = true
+		}
+	}
 	var blind []Contender
 	for _, c := range q.Contenders {
-		if q.recipe.Blind(c, shared) {
+		if !sees[c.GUID] && q.recipe.Blind(c, shared) {
 			blind = append(blind, c)
 		}
 	}

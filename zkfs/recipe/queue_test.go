@@ -109,6 +109,17 @@ func TestQueueKnowsStrangers(t *testing.T) {
 	}
 }
 
+// Each of the three names of a bridge would be blind to another recipe's on its
+// own; together they are one contender, which sees with any of them.
+func TestOneNameOfABridgeSees(t *testing.T) {
+	bridge, _ := New("bridge", "read_write", "")
+	writer := []string{aID + "__lock__0000000001", protected(aID) + "lock-0000000002", protected(aID) + "__WRIT__0000000003"}
+	mutex := protected(bID) + "lock-0000000004"
+	if got := namesOf(bridge.Queue(append(writer, mutex)).Blind(true)); got != mutex {
+		t.Errorf("got %q as blind to a reader, want Curator's mutex alone", got)
+	}
+}
+
 func TestData(t *testing.T) {
 	d := Data{Host: "h\xff", PID: 7, ID: aID, Owner: "a\"b <é>", Mode: "shared", Since: time.Date(2026, 11, 20, 12, 0, 0, 5e8, time.FixedZone("", 3600)), Signals: true}
 	data := d.Encode()

@@ -3,6 +3,7 @@ package interop
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -264,7 +265,7 @@ func (d *goDriver) loop(c *zk.Conn, id, path, rounds, inside string) error {
 		if err != nil {
 			return err
 		}
-		if len(others) > 1 {
+		if others = slices.DeleteFunc(others, func(n string) bool { return n == name }); len(others) > 0 {
 			d.lines <- id + " beside " + name + " " + strings.Join(others, " ")
 		}
 		if err := c.Delete(inside+"/"+name, -1); err != nil {

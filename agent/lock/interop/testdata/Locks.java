@@ -94,8 +94,11 @@ public class Locks {
                 public void lockAcquired() { acquired.countDown(); }
                 public void lockReleased() { }
             });
-            lock.lock();
-            acquired.await();
+            // When the one before it goes between its listing and its watch, the
+            // recipe waits for ever; asked again it looks again.
+            do {
+                lock.lock();
+            } while (!acquired.await(200, TimeUnit.MILLISECONDS));
         }
 
         public void give() { lock.unlock(); }
@@ -123,8 +126,9 @@ public class Locks {
     }
 
     static void loop(String id, String kind, String servers, String path, int rounds, String inside) throws Exception {
-        // Whose lock it is, and whether others may hold beside it, stands in the name.
-        String name = (kind.equals("read") ? "shared" : "exclusive") + "-" + (kind.equals("recipe") ? "recipe" : "curator") + "-" + id;
+        // Who sees it, and whether others may hold beside it, stands in the name.
+        String family = kind.equals("read") || kind.equals("write") ? "readwrite" : kind;
+        String name = (kind.equals("read") ? "shared" : "exclusive") + "-" + family + "-" + id;
         try (Lock lock = open(kind, servers, path)) {
             for (int i = 0; i < rounds; i++) {
                 lock.take();

@@ -56,7 +56,7 @@ def loop(id, kind, servers, path, rounds, inside):
     client = KazooClient(hosts=servers, timeout=10)
     client.start(timeout=30)
     take, give = make(kind, client, path)
-    # Whose lock it is, and whether others may hold beside it, stands in the name.
+    # Who sees it, and whether others may hold beside it, stands in the name.
     family = "script" if kind in tutorials.KINDS else "kazoo"
     name = "-".join(["shared" if kind == "read" else "exclusive", family, id])
     for _ in range(rounds):
