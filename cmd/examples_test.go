@@ -25,8 +25,8 @@ type example struct {
 var layouts = []example{
 	{dir: "quickstart", locks: 2},
 	{dir: "recipes", env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 8},
-	{dir: "teams", args: []string{"-var-file=stage.vars.hcl"}, env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 141},
-	{dir: "teams", args: []string{"-var-file=prod.vars.hcl", "-var=env=stage"}, env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 189},
+	{dir: "teams", args: []string{"-var-file=stage.vars.hcl"}, env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 155},
+	{dir: "teams", args: []string{"-var-file=prod.vars.hcl", "-var=env=stage"}, env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 195},
 	{dir: "ci/locks", env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 2},
 	{dir: "ensemble", env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 1},
 }

@@ -45,7 +45,7 @@ namespace "team" {
     policy = policy.job
 
     lock "job" {
-      for_each = toset(each.parent.value.jobs)
+      for_each = toset(each.value.jobs)
       path     = each.key
       acl      = acl.team[each.parent.key]
       max_hold = each.parent.value.windows
@@ -58,7 +58,7 @@ namespace "team" {
     policy = policy.batch
 
     lock "shard" {
-      for_each = toset([for i in range(each.parent.value.shards) : format("%02d", i)])
+      for_each = toset([for i in range(each.value.shards) : format("%02d", i)])
       path     = each.key
       acl      = acl.team[each.parent.key]
     }
