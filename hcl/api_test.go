@@ -138,6 +138,12 @@ namespace "n" {
 		all := append([]Assignment{{Name: "password", Value: "s3cr3t"}}, vars...)
 		return mustLoad(t, map[string]string{"a.hcl": text}, Options{Vars: all}).Digest
 	}
+	through := func(servers string) string {
+		return mustLoad(t, map[string]string{"a.hcl": text}, Options{
+			Vars:      []Assignment{{Name: "password", Value: "s3cr3t"}},
+			Ensembles: []Override{{Servers: servers}},
+		}).Digest
+	}
 	first := digest(text)
 	if !strings.HasPrefix(first, "sha256:") || len(first) != 71 {
 		t.Errorf("got the digest %q", first)
@@ -146,6 +152,7 @@ namespace "n" {
 		"AgainTheSame":    digest(text),
 		"AnotherPassword": digest(text, Assignment{Name: "password", Value: "other"}),
 		"AComment":        digest("# comment\n" + text),
+		"AnotherWayThere": through("zk7:2181/chroot"),
 		"EqualDuration":   digest(strings.Replace(text, "60m", "1h", 1)),
 	}
 	for name, got := range same {

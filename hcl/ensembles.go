@@ -30,8 +30,9 @@ var ensembleType = cty.Object(map[string]cty.Type{"name": cty.String})
 // An ensemble is a layout.Ensemble with what checks need to know.
 type ensemble struct {
 	layout.Ensemble
-	guess  bool // something of it is not known, and so its identities may not be
-	tickAt *hcl.Range
+	guess    bool // something of it is not known, and so its identities may not be
+	tickAt   *hcl.Range
+	declared string // its fingerprint before the overrides; "" without a block
 }
 
 // readEnsembles evaluates the ensemble blocks, or makes the one that there is
@@ -42,6 +43,9 @@ func (l *loader) readEnsembles(ctx *hcl.EvalContext) {
 	}
 	if len(l.module.ensembles) == 0 {
 		l.ensembles[defaultEnsemble] = l.ensembleOfEnvironment()
+	}
+	for name := range l.module.ensembles {
+		l.ensembles[name].declared = l.ensembles[name].Fingerprint()
 	}
 	for _, o := range l.o.Ensembles {
 		l.override(o)

@@ -84,6 +84,8 @@ func (l *loader) requiredVersion(b *block) {
 
 // digest returns the digest of what is declared and of the values of the
 // variables. Secrets are no part of it: a changed password is the same layout.
+// Nor are -servers and LOCKFORM_SERVERS, another way to the same place: a run
+// that was cut off can be finished through another server.
 func (l *loader) digest(out *layout.Layout) string {
 	h := sha256.New()
 	line := func(fields ...any) {
@@ -96,7 +98,7 @@ func (l *loader) digest(out *layout.Layout) string {
 	}
 	line("layout", out.Name, out.Ledger, out.MovedFrom, out.ACL != nil, out.ACL)
 	for _, e := range out.Ensembles {
-		line("ensemble", e.Fingerprint())
+		line("ensemble", e.Name, l.ensembles[e.Name].declared)
 	}
 	l.digestVariables(line)
 	acls := map[*aclValue]string{}
