@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -31,10 +32,11 @@ type proxy struct {
 
 // What a proxy does.
 const (
-	proxyHold  = "hold"  // keeps the request until it is released
-	proxyBreak = "break" // drops the request, and every connection from then on
-	proxyLose  = "lose"  // lets the request through, drops the reply, and every connection from then on
-	proxyBlink = "blink" // lets the request through and drops the reply; the client may come again
+	proxyHold  = "hold"     // keeps the request until it is released
+	proxyBreak = "break"    // drops the request, and every connection from then on
+	proxyLose  = "lose"     // lets the request through, drops the reply, and every connection from then on
+	proxyBlink = "blink"    // lets the request through and drops the reply; the client may come again
+	proxyNext  = "losenext" // lets the request and its reply through, and drops every connection when the next batch comes
 )
 
 func newProxy(t testing.TB, server, what string) *proxy {
@@ -106,6 +108,10 @@ func (p *proxy) requests(server, client net.Conn, swallow chan struct{}) {
 		if err != nil {
 			return
 		}
+		if isBatch(frame) && p.what == proxyNext && p.second() {
+			p.gone()
+			return
+		}
 		if isBatch(frame) && p.first() {
 			close(p.happened)
 			switch p.what {
@@ -157,6 +163,13 @@ func (p *proxy) first() bool {
 	return !was
 }
 
+// second reports whether a batch has passed before this one.
+func (p *proxy) second() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.done
+}
+
 // gone refuses connections from now on, as a host that is down does.
 func (p *proxy) gone() {
 	p.mu.Lock()
@@ -202,7 +215,11 @@ func proxyVerb(ts *testscript.TestScript, neg bool, args []string) {
 	case "release":
 		close(p.release)
 	case "wait":
-		<-p.happened
+		select {
+		case <-p.happened:
+		case <-time.After(20 * time.Second):
+			ts.Fatalf("no batch of an apply came within 20s")
+		}
 	default:
 		p = newProxy(ts.Value(testKey{}).(testing.TB), e.Addr, args[1])
 		proxies[args[0]] = p
