@@ -50,7 +50,13 @@ func (d *differ) apparatus() {
 		pre := Precondition{path, n.Stat.Czxid, zkfs.AnyVersion, n.Stat.Aversion}
 		d.add(Step{Path: path, Kind: kind, Actions: []Action{UpdateACL}, Pre: pre, ACL: acl, OldACL: n.ACL.Canonical(), Pos: d.l.Pos})
 	}
-	set(l.Path.Join(agentsName), layout.KindLedger, l.Agents)
+	// Who may register too much is put right with the next change of an ACL: it
+	// would cost a delete its atomicity.
+	agents := l.Path.Join(agentsName)
+	other := slices.ContainsFunc(d.e.Steps, func(s Step) bool { return s.ACL != nil && !s.Has(Create) })
+	if n := d.node(agents); other || revokes(l.Agents, n.ACL) {
+		set(agents, layout.KindLedger, l.Agents)
+	}
 	if d.l.ACL == nil {
 		return
 	}
@@ -97,8 +103,12 @@ func (d *differ) finish() {
 		return cmp.Compare(rank(&e.Steps[a]), rank(&e.Steps[b]))
 	})
 	e.Batches = cut(e, cmp.Or(d.o.maxBatch, MaxBatch))
+	lost := !d.live.Ledger.Exists() && slices.ContainsFunc(e.Steps, func(s Step) bool { return s.Pre.Czxid != 0 && s.OldData != nil || s.NoOp() })
+	if lost {
+		e.Drift = append(e.Drift, Drift{Path: e.Ledger.Path, Kind: layout.KindLedger, Action: Delete, Pos: d.l.Pos, Reason: "the ledger is gone, and the layout owns znodes"})
+	}
 	prepared := slices.ContainsFunc(e.Steps, func(s Step) bool { return e.prepared(&s) })
-	if e.Empty() && (prepared || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
+	if e.Empty() && (prepared || lost || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
 		// Nothing to write but the ledger: that it does not vouch for the tree
 		// any more, or what Prepare has made.
 		e.Batches = []Batch{{Ops: 2, Bytes: ledgerBytes(e) + overhead}}

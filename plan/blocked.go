@@ -159,16 +159,15 @@ func (d *differ) obstacles(n zkfs.Node, rec layout.Record, s Step) {
 	}
 	if rec.Kind == layout.KindLock {
 		holders := d.live.Holders[n.Path]
-		d.held(n.Path, holders, staying, block)
+		d.held(n.Path, holders, block)
 		return
 	}
-	names := d.foreign(n)
-	block(BlockChildren, nil, "Below %s stay %s, which this plan does not delete%s.\nRemove them, or keep the namespace.",
-		n.Path, count(staying, "child", "children"), listed(names))
+	block(BlockChildren, nil, "%s has children that this plan does not delete%s.\nRemove them, or keep the namespace.",
+		n.Path, listed(d.foreign(n)))
 }
 
 // held blocks the delete of a lock with children.
-func (d *differ) held(path zkfs.Path, holders []Holder, children int, block func(BlockReason, []Holder, string, ...any)) {
+func (d *differ) held(path zkfs.Path, holders []Holder, block func(BlockReason, []Holder, string, ...any)) {
 	holding, foreign := 0, 0
 	for _, h := range holders {
 		if h.Holds {
@@ -184,8 +183,7 @@ func (d *differ) held(path zkfs.Path, holders []Holder, children int, block func
 		for _, h := range holders {
 			names = append(names, h.Name)
 		}
-		block(BlockChildren, holders, "Below the lock %s stay %s that are no contenders%s.\nRemove them, or keep the lock.",
-			path, count(children, "child", "children"), listed(names))
+		block(BlockChildren, holders, "The lock %s has children that are no contenders%s.\nRemove them, or keep the lock.", path, listed(names))
 	default:
 		block(BlockHeld, holders, "%s is in use: %s, %d waiting.\nWait until it is free, or stop those who use it.",
 			path, count(max(holding, 1), "holder", "holders"), max(len(holders)-holding-foreign, 0))

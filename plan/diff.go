@@ -78,7 +78,7 @@ func maxDelete(p *Plan, o Options) {
 	e := &p.Ensembles[0]
 	e.Blocked = append(e.Blocked, Blocked{
 		Reason: BlockMaxDelete,
-		Detail: fmt.Sprintf("The plan deletes %d znodes, more than the %d that -max-delete allows.", n, *o.MaxDelete),
+		Detail: fmt.Sprintf("The plan deletes %s, more than the %d that -max-delete allows.", count(n, "znode", "znodes"), *o.MaxDelete),
 	})
 }
 

@@ -90,6 +90,8 @@ func (p *Plan) SummaryLine() string {
 	s := p.Summary()
 	if s.Create+s.Adopt+s.Update+s.Move+s.Disown+s.Delete == 0 {
 		switch {
+		case !p.Empty() && s.Blocked == 0:
+			return "Plan: only the ledger is to be written."
 		case s.Blocked > 0:
 			return "No changes, and " + count(s.Blocked, "thing is", "things are") + " in the way: apply will refuse this plan."
 		case p.Mode == Destroy:
@@ -125,16 +127,18 @@ func (e *Ensemble) Header() string {
 	if e.Atomic() {
 		return "atomic: yes"
 	}
-	no := "atomic: no: " + count(len(e.Batches), "batch", "batches")
-	var why []string
+	var what, why []string
+	if n := len(e.Batches); n > 0 {
+		what = append(what, count(n, "batch", "batches"))
+	}
 	if len(e.Batches) > 1 {
 		why = append(why, fmt.Sprintf("a transaction takes at most %d KiB", MaxBatch>>10))
 	}
 	if n := len(e.ACLs); n > 0 {
-		no += ", then " + count(n, "ACL change", "ACL changes")
+		what = append(what, count(n, "ACL change", "ACL changes"))
 		why = append(why, "ZooKeeper's transactions cannot set ACLs")
 	}
-	return no + " (" + strings.Join(why, "; ") + ")"
+	return "atomic: no: " + strings.Join(what, ", then ") + " (" + strings.Join(why, "; ") + ")"
 }
 
 func (e *Ensemble) writeText(w io.Writer, o TextOptions, several bool) {
@@ -145,7 +149,9 @@ func (e *Ensemble) writeText(w io.Writer, o TextOptions, several bool) {
 	if several {
 		name = fmt.Sprintf("Ensemble %q, ", e.Name)
 	}
-	fmt.Fprintf(w, "%s\n\n", o.paint(bold, name+e.Header()))
+	if name != "" || !e.Empty() {
+		fmt.Fprintf(w, "%s\n\n", o.paint(bold, name+e.Header()))
+	}
 	if len(e.Drift) > 0 {
 		fmt.Fprintf(w, "%s\n\n", o.paint(bold, "Drift: the tree was changed since it was last applied"))
 		for _, d := range e.Drift {
@@ -235,7 +241,7 @@ func (s *Step) writeText(w io.Writer, o TextOptions, blocked map[string]BlockRea
 	}
 	fmt.Fprintln(w, line)
 	changes := s.Changes()
-	if s.Has(Create) || s.Has(Adopt) {
+	if s.OldData == nil {
 		changes = worthShowing(changes)
 	}
 	writeChanges(w, o, changes)
