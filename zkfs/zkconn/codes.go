@@ -30,10 +30,10 @@ const (
 )
 
 // changes reports whether a request may have an effect that matters when it is
-// carried out and its answer lost.
+// carried out and its answer lost. To close a session twice does no harm.
 func changes(op int32) bool {
 	switch op {
-	case opCreate, opDelete, opSetData, opSetACL, opMulti, opClose:
+	case opCreate, opDelete, opSetData, opSetACL, opMulti:
 		return true
 	}
 	return false

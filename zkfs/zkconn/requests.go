@@ -111,7 +111,7 @@ func (s *Session) CreateList(ctx context.Context, path zkfs.Path, data []byte, a
 	if err != nil {
 		return zkfs.Result{}, nil, opFailed("create", path, err)
 	}
-	names := []string{}
+	var names []string
 	err = list.reply.decode(func(r *jute.Reader) { names = r.Strings() })
 	return result, names, opFailed("getChildren", path.Parent(), err)
 }
