@@ -108,19 +108,20 @@ func (l *loader) repeated(b *block, ctx *hcl.EvalContext, ty cty.Type, one func(
 // grants evaluates the grant blocks of an acl. False means that they have a
 // fault or are not known.
 func (l *loader) grants(b *block, ctx *hcl.EvalContext) (zkfs.ACL, bool) {
-	acl, ok := zkfs.ACL{}, true
-	for _, g := range b.content.Blocks {
-		e, good := l.grant(g, ctx)
+	acl := zkfs.ACL{}
+	grants, ok := l.writeOut(b.content.Blocks, "grant", true, ctx)
+	for _, g := range grants {
+		e, good := l.grant(g)
 		ok = ok && good
 		acl = append(acl, e)
 	}
 	return acl, ok
 }
 
-func (l *loader) grant(g *hcl.Block, ctx *hcl.EvalContext) (zkfs.Entry, bool) {
-	c := l.content(g.Body, grantSpec)
+func (l *loader) grant(g written) (zkfs.Entry, bool) {
+	c, ctx := l.content(g.body, grantSpec), g.ctx
 	attr := func(name string) *hcl.Attribute { return c.Attributes[name] }
-	scheme := g.Labels[0]
+	scheme := g.label
 	id := l.attribute(attr("id"), ctx, cty.String)
 	user := l.attribute(attr("username"), ctx, cty.String)
 	password := l.secretAttribute(attr("password"), ctx, cty.String)
@@ -129,7 +130,7 @@ func (l *loader) grant(g *hcl.Block, ctx *hcl.EvalContext) (zkfs.Entry, bool) {
 		l.secrets[password.str()] = true
 	}
 	if !slices.Contains(zkfs.Schemes(), scheme) {
-		l.errorf(g.LabelRanges[0], "Unknown ACL scheme", "%q is not a scheme of ZooKeeper that lockform knows.%s The schemes are %s.", scheme, suggest(scheme, zkfs.Schemes()), enumerate(zkfs.Schemes(), "and"))
+		l.errorf(g.labelAt, "Unknown ACL scheme", "%q is not a scheme of ZooKeeper that lockform knows.%s The schemes are %s.", scheme, suggest(scheme, zkfs.Schemes()), enumerate(zkfs.Schemes(), "and"))
 		return zkfs.Entry{}, false
 	}
 	if scheme != "digest" {
@@ -169,7 +170,7 @@ func (l *loader) fixedID(only zkfs.Identity, id value) (zkfs.Identity, bool) {
 }
 
 // digestID is the id of a user and password, or one that was hashed before.
-func (l *loader) digestID(g *hcl.Block, c *hcl.BodyContent, id, user, password value) (zkfs.Identity, bool) {
+func (l *loader) digestID(g written, c *hcl.BodyContent, id, user, password value) (zkfs.Identity, bool) {
 	hasID, hasUser, hasPassword := c.Attributes["id"] != nil, c.Attributes["username"] != nil, c.Attributes["password"] != nil
 	switch {
 	case id.state == skipped || user.state == skipped || password.state == skipped:
@@ -184,7 +185,7 @@ func (l *loader) digestID(g *hcl.Block, c *hcl.BodyContent, id, user, password v
 		}
 		return zkfs.Identity{Scheme: "digest", ID: id.str()}, true
 	case user.state == absent || password.state == absent:
-		l.errorf(headerOf(g), "Missing required argument", `A grant "digest" needs username and password, or an id.`)
+		l.errorf(g.def, "Missing required argument", `A grant "digest" needs username and password, or an id.`)
 		return zkfs.Identity{}, false
 	case user.str() == "" || strings.Contains(user.str(), ":"):
 		l.errorf(user.at, "Invalid username", "The username of the scheme digest must not be empty and must not contain a colon, which separates it from the password.")
@@ -204,13 +205,13 @@ func validDigest(id string) bool {
 }
 
 // schemeID checks the id of x509, ip and sasl.
-func (l *loader) schemeID(g *hcl.Block, scheme string, id value) (zkfs.Identity, bool) {
+func (l *loader) schemeID(g written, scheme string, id value) (zkfs.Identity, bool) {
 	example := map[string]string{"x509": `"CN=app,O=example"`, "ip": `"10.0.0.0/8"`, "sasl": `"app"`}[scheme]
 	switch {
 	case id.state == skipped:
 		return zkfs.Identity{}, false
 	case id.state == absent || id.str() == "":
-		l.errorf(headerOf(g), "Missing required argument", "A grant %q needs an id, such as %s.", scheme, example)
+		l.errorf(g.def, "Missing required argument", "A grant %q needs an id, such as %s.", scheme, example)
 		return zkfs.Identity{}, false
 	case scheme == "ip" && !validIP(id.str()):
 		l.errorf(id.at, "Invalid id in grant", "%q is not an address or network. Write it like 10.0.0.7 or 10.0.0.0/8.", id.str())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/lockform/lockform/zkfs/layout"
 )
@@ -16,6 +17,7 @@ type block struct {
 	nameRange  hcl.Range
 	content    *hcl.BodyContent
 	refs       []hcl.Traversal // of the whole body
+	body       hcl.Body
 }
 
 // attr returns an attribute, nil when it is not written.
@@ -30,6 +32,9 @@ type module struct {
 	policies  map[string]*block
 	locals    map[string]*hcl.Attribute
 	nodes     []*node // the top-level namespaces and locks
+
+	statements []*statement
+	checks     map[string]*block
 }
 
 // A node is a namespace or lock block.
@@ -52,7 +57,7 @@ func (l *loader) gather(files []*source) {
 	m := &l.module
 	m.ensembles, m.variables = map[string]*block{}, map[string]*block{}
 	m.acls, m.policies = map[string]*block{}, map[string]*block{}
-	m.locals = map[string]*hcl.Attribute{}
+	m.locals, m.checks = map[string]*hcl.Attribute{}, map[string]*block{}
 	topNodes := map[string]*node{}
 	for _, f := range files {
 		for _, b := range l.contentOf(f.file.Body, rootSchema).Blocks {
@@ -60,15 +65,19 @@ func (l *loader) gather(files []*source) {
 			case "layout":
 				l.takeLayout(b)
 			case "ensemble":
-				l.take(m.ensembles, b, ensembleSpec)
+				l.take(m.ensembles, b, ensembleSpec, dynamicHeader)
 			case "variable":
-				l.take(m.variables, b, variableSpec)
+				l.take(m.variables, b, variableSpec, dynamicHeader)
+			case "moved", "removed", "import":
+				l.takeStatement(b)
+			case "check":
+				l.take(m.checks, b, checkSpec)
 			case "acl":
 				if b.Labels[0] == "open" || b.Labels[0] == "read_only" {
 					l.errorf(b.LabelRanges[0], "Reserved ACL name", "acl.%s is built in. Give this ACL another name.", b.Labels[0])
 					continue
 				}
-				l.take(m.acls, b, aclSpec)
+				l.take(m.acls, b, aclSpec, dynamicHeader)
 			case "policy":
 				l.take(m.policies, b, policySpec)
 			case "locals":
@@ -87,7 +96,8 @@ func (l *loader) block(b *hcl.Block, spec hcldec.ObjectSpec, more ...hcl.BlockHe
 	return &block{
 		kind: b.Type, name: b.Labels[0], def: headerOf(b), nameRange: b.LabelRanges[0],
 		content: l.content(b.Body, spec, more...),
-		refs:    hcldec.Variables(b.Body, spec),
+		refs:    dynblock.VariablesHCLDec(b.Body, spec),
+		body:    b.Body,
 	}
 }
 
@@ -113,16 +123,16 @@ func (l *loader) duplicate(kind, name string, first, second hcl.Range) {
 	l.errorf(second, fmt.Sprintf("Duplicate %s", kind), "%s %q is declared at %s already. Remove or rename one of them.", upperFirst(kind), name, place(first))
 }
 
-func (l *loader) take(into map[string]*block, b *hcl.Block, spec hcldec.ObjectSpec) {
+func (l *loader) take(into map[string]*block, b *hcl.Block, spec hcldec.ObjectSpec, more ...hcl.BlockHeaderSchema) {
 	if !l.named(b) {
 		return
 	}
 	if first := into[b.Labels[0]]; first != nil {
 		l.duplicate(b.Type, b.Labels[0], first.def, headerOf(b))
-		l.content(b.Body, spec)
+		l.content(b.Body, spec, more...)
 		return
 	}
-	into[b.Labels[0]] = l.block(b, spec)
+	into[b.Labels[0]] = l.block(b, spec, more...)
 }
 
 func (l *loader) takeLayout(b *hcl.Block) {

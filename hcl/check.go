@@ -22,12 +22,7 @@ type placed struct {
 func (l *loader) checkPaths(root zkfs.Path, ledger zkfs.Path) {
 	taken := make(map[placed]*instance, len(l.namespaces)+len(l.locks))
 	all := make([]*instance, 0, len(l.namespaces)+len(l.locks))
-	for i := range l.namespaces {
-		all = append(all, &l.namespaces[i])
-	}
-	for i := range l.locks {
-		all = append(all, &l.locks[i])
-	}
+	all = append(append(all, l.namespaces...), l.locks...)
 	slices.SortStableFunc(all, before)
 	for _, in := range all {
 		key := placed{in.Ensemble, in.Path}
@@ -121,11 +116,11 @@ func (l *loader) checkRecords(name string) {
 			l.errorf(at, "Record too large", "%s cannot be stored in its znode: %v. Shorten the keys of for_each or the contender_acl.", shorten(string(in.Address)), err)
 		}
 	}
-	for i := range l.namespaces {
-		check(&l.namespaces[i], layout.KindNamespace)
+	for _, in := range l.namespaces {
+		check(in, layout.KindNamespace)
 	}
-	for i := range l.locks {
-		check(&l.locks[i], layout.KindLock)
+	for _, in := range l.locks {
+		check(in, layout.KindLock)
 	}
 }
 
@@ -147,9 +142,8 @@ type aclUse struct {
 // checkACLs reports ACLs that lock everybody out, and warns of open ones.
 func (l *loader) checkACLs() {
 	done := map[aclUse]bool{}
-	for _, list := range [][]instance{l.namespaces, l.locks} {
-		for i := range list {
-			in := &list[i]
+	for _, list := range [][]*instance{l.namespaces, l.locks} {
+		for _, in := range list {
 			use := aclUse{in.acl.acl, in.ens, in.node.kind, in.acl.at}
 			if in.acl.acl == nil || done[use] {
 				continue

@@ -113,11 +113,15 @@ func (l *loader) ensemble(b *block, ctx *hcl.EvalContext) *ensemble {
 		l.errorf(sessionAt, "Session timeout too short", "A session_timeout of %s leaves no room for the lease of the apply lock: with a tick_time of %s it must be at least %s.",
 			layout.FormatDuration(e.SessionTimeout), layout.FormatDuration(e.TickTime), layout.FormatDuration(e.TickTime*3/2))
 	}
+	auths, ok := l.writeOut(b.content.Blocks, "auth", true, ctx)
+	e.guess = e.guess || !ok
+	for _, a := range auths {
+		l.auth(e, a)
+	}
 	var tls *hcl.Block
 	for _, c := range b.content.Blocks {
 		switch {
-		case c.Type == "auth":
-			l.auth(e, c, ctx)
+		case c.Type != "tls":
 		case tls != nil:
 			l.errorf(headerOf(c), "Duplicate tls block", "An ensemble has one tls block; the first is at %s.", place(headerOf(tls)))
 		default:
@@ -164,15 +168,15 @@ func checkServer(s string) error {
 }
 
 // auth reads one auth block. Nothing of it is shown.
-func (l *loader) auth(e *ensemble, b *hcl.Block, ctx *hcl.EvalContext) {
-	c := l.content(b.Body, authSpec)
+func (l *loader) auth(e *ensemble, b written) {
+	c, ctx := l.content(b.body, authSpec), b.ctx
 	user := l.secretAttribute(c.Attributes["username"], ctx, cty.String)
 	password := l.secretAttribute(c.Attributes["password"], ctx, cty.String)
 	if password.state == known {
 		l.secrets[password.str()] = true
 	}
-	if b.Labels[0] != "digest" {
-		l.errorf(b.LabelRanges[0], "Unknown authentication scheme", `%q is not a scheme that lockform authenticates by. Use auth "digest"; a certificate stands in a tls block.`, b.Labels[0])
+	if b.label != "digest" {
+		l.errorf(b.labelAt, "Unknown authentication scheme", `%q is not a scheme that lockform authenticates by. Use auth "digest"; a certificate stands in a tls block.`, b.label)
 		return
 	}
 	empty := func(v value, name string) bool {

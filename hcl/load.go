@@ -39,7 +39,7 @@ type loader struct {
 	policies  map[string]*policyValue // likewise
 	ensembles map[string]*ensemble
 
-	namespaces, locks []instance
+	namespaces, locks []*instance
 }
 
 func newLoader(dir string, o Options) *loader {
@@ -88,9 +88,11 @@ func Load(dir string, o Options) (*layout.Layout, Diagnostics) {
 	for _, n := range l.module.nodes {
 		l.prepare(n)
 	}
+	l.otherReferences()
 	l.validationReferences()
 	l.root = l.context(l.everything())
 	l.validations(l.root)
+	l.checks()
 	l.readEnsembles(l.root)
 	top := &scope{ctx: l.root}
 	for _, n := range l.module.nodes {
@@ -128,7 +130,7 @@ func LoadEnsembles(dir string, o Options) ([]layout.Ensemble, Diagnostics) {
 	for _, f := range files {
 		for _, b := range l.quietContent(f.file.Body).Blocks {
 			if b.Type == "ensemble" {
-				l.take(l.module.ensembles, b, ensembleSpec)
+				l.take(l.module.ensembles, b, ensembleSpec, dynamicHeader)
 			}
 		}
 	}
@@ -196,7 +198,8 @@ func (l *loader) layout() *layout.Layout {
 	l.checkPaths(root, ledger)
 	l.checkRecords(out.Name)
 	l.checkACLs()
-	byPlace := func(a, b instance) int {
+	l.statements(out)
+	byPlace := func(a, b *instance) int {
 		if n := strings.Compare(a.Ensemble, b.Ensemble); n != 0 {
 			return n
 		}
@@ -204,11 +207,10 @@ func (l *loader) layout() *layout.Layout {
 	}
 	slices.SortStableFunc(l.namespaces, byPlace)
 	slices.SortStableFunc(l.locks, byPlace)
-	for i := range l.namespaces {
-		out.Namespaces = append(out.Namespaces, layout.Namespace{Declared: l.namespaces[i].Declared})
+	for _, in := range l.namespaces {
+		out.Namespaces = append(out.Namespaces, layout.Namespace{Declared: in.Declared})
 	}
-	for i := range l.locks {
-		in := &l.locks[i]
+	for _, in := range l.locks {
 		if in.policy.ok {
 			out.Locks = append(out.Locks, layout.Lock{Declared: in.Declared, Policy: in.policy.policy})
 		}

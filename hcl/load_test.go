@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -186,7 +187,7 @@ func TestBad(t *testing.T) {
 			t.Run(kind+"/"+c.name, func(t *testing.T) {
 				dir := c.write(t)
 				l, d := Load(dir, c.options)
-				if kind == "warnings" {
+				if strings.HasPrefix(kind, "warnings") {
 					if l == nil || d.HasErrors() || d.Warnings() == 0 {
 						t.Errorf("got errors or no warnings, want warnings alone")
 					}
@@ -306,6 +307,15 @@ func dump(t *testing.T, l *layout.Layout, dir string) string {
 				line("  " + at.Name + " = " + at.Value)
 			}
 		}
+	}
+	for _, m := range l.Moved {
+		line("moved", string(m.From), "to", string(m.To))
+	}
+	for _, r := range l.Removed {
+		line("removed", string(r.From), "destroy", strconv.FormatBool(r.Destroy))
+	}
+	for _, i := range l.Imports {
+		line("import", string(i.To), "from", i.Ensemble+":"+i.Path.String())
 	}
 	return b.String()
 }

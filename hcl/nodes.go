@@ -151,7 +151,7 @@ func (l *loader) instance(n *node, outer *scope, ctx *hcl.EvalContext, each cty.
 		eff = l.lockPolicy(n, s)
 	}
 	if !ph && s.path != "" && s.ensemble != nil {
-		inst := instance{
+		inst := &instance{
 			Declared: layout.Declared{
 				Address: s.address, Path: s.path, Ensemble: s.ensemble.Name,
 				Protected: s.protected, Adopt: s.adopt, Pos: pos(n.def),

@@ -157,7 +157,7 @@ func (l *loader) expressionValues(e hcl.Expression, ctx *hcl.EvalContext) []Expr
 				t = t[:len(t)-1]
 				continue
 			}
-			if s := statement(v); s != "" {
+			if s := statementOf(v); s != "" {
 				values[traversalString(t)] = l.scrub(s)
 			}
 			break
@@ -170,7 +170,7 @@ func (l *loader) expressionValues(e hcl.Expression, ctx *hcl.EvalContext) []Expr
 	return out
 }
 
-func statement(v cty.Value) string {
+func statementOf(v cty.Value) string {
 	switch {
 	case v.IsMarked():
 		return "has a sensitive value"

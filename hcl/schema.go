@@ -23,10 +23,9 @@ var (
 	authSpec = attributes("username!", "password!")
 	tlsSpec  = attributes("ca_file", "cert_file", "key_file", "server_name")
 
-	variableSpec = with(attributes("type", "description", "default", "sensitive", "nullable"), hcldec.ObjectSpec{
-		"validation": blocks("validation", assertSpec),
-	})
-	assertSpec = attributes("condition!", "error_message!")
+	variableSpec   = with(attributes("type", "description", "default", "sensitive", "nullable"), validationSpec)
+	validationSpec = hcldec.ObjectSpec{"validation": blocks("validation", assertSpec)}
+	assertSpec     = attributes("condition!", "error_message!")
 
 	aclSpec = with(attributes("for_each"), hcldec.ObjectSpec{
 		"grant": blocks("grant", with(grantSpec, label("scheme"))),
@@ -54,6 +53,10 @@ var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "policy", LabelNames: []string{"name"}},
 	{Type: "namespace", LabelNames: []string{"name"}},
 	{Type: "lock", LabelNames: []string{"name"}},
+	{Type: "moved"},
+	{Type: "removed"},
+	{Type: "import"},
+	{Type: "check", LabelNames: []string{"name"}},
 }}
 
 // nested are the blocks that only a namespace has. They are no part of its
@@ -119,11 +122,7 @@ func (l *loader) contentOf(body hcl.Body, schema *hcl.BodySchema) *hcl.BodyConte
 var foreign = map[string]string{
 	"count":     "Write for_each with a map or a set of strings, such as for_each = toset([for i in range(4) : tostring(i)]).",
 	"module":    "One directory holds one layout: declare the blocks here, and use for_each for repetition.",
-	"moved":     "Remove it and keep the old name of the block for now.",
-	"removed":   `Remove it; "lockform state rm" disowns a znode without deleting it.`,
-	"import":    `Remove it; lifecycle { adopt = true } in the block takes over a znode that nobody owns.`,
-	"check":     "Remove it, or write it as a validation block of a variable.",
-	"dynamic":   "Write the blocks out one by one.",
+	"dynamic":   "A dynamic block makes grant, auth and validation blocks only. Write for_each in the block itself.",
 	"terraform": `Its required_version stands in the layout block: layout "name" { required_version = ">= 0.1" }.`,
 	"provider":  "Servers and credentials stand in an ensemble block.",
 	"resource":  "Declare namespace and lock blocks.",

@@ -110,12 +110,21 @@ func (l *loader) digest(out *layout.Layout) string {
 		}
 		line(in.node.kind, string(in.Address), string(in.Path), in.Ensemble, text, in.Protected, in.Adopt)
 	}
-	for i := range l.namespaces {
-		node(&l.namespaces[i])
+	for _, in := range l.namespaces {
+		node(in)
 	}
-	for i := range l.locks {
-		node(&l.locks[i])
-		line(l.locks[i].policy.text)
+	for _, in := range l.locks {
+		node(in)
+		line(in.policy.text)
+	}
+	for _, m := range out.Moved {
+		line("moved", string(m.From), string(m.To))
+	}
+	for _, r := range out.Removed {
+		line("removed", string(r.From), r.Destroy)
+	}
+	for _, i := range out.Imports {
+		line("import", string(i.To), string(i.Path), i.Ensemble)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

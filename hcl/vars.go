@@ -2,11 +2,12 @@ package hcl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
-	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 )
@@ -202,9 +203,7 @@ func (l *loader) secret(v cty.Value) {
 // validationReferences checks what the validation blocks refer to.
 func (l *loader) validationReferences() {
 	for _, name := range sortedKeys(l.module.variables) {
-		for _, v := range l.module.variables[name].content.Blocks {
-			l.references(hcldec.Variables(v.Body, assertSpec), 0)
-		}
+		l.references(dynblock.VariablesHCLDec(l.module.variables[name].body, validationSpec), 0)
 	}
 }
 
@@ -212,16 +211,19 @@ func (l *loader) validationReferences() {
 func (l *loader) validations(ctx *hcl.EvalContext) {
 	for _, name := range sortedKeys(l.module.variables) {
 		b := l.module.variables[name]
-		for _, v := range b.content.Blocks {
-			c := l.content(v.Body, assertSpec)
+		blocks, _ := l.writeOut(b.content.Blocks, "validation", false, ctx)
+		for _, v := range blocks {
+			c, ctx := l.content(v.body, assertSpec), v.ctx
 			cond, message := c.Attributes["condition"], c.Attributes["error_message"]
 			if cond == nil || message == nil {
 				continue
 			}
 			self, clean := false, true
 			for _, t := range cond.Expr.Variables() {
-				r, ok := l.reference(t, 0)
-				self, clean = self || r == ref{"var", name}, clean && ok
+				if slices.Contains(rootWords, t.RootName()) {
+					r, ok := l.reference(t, 0)
+					self, clean = self || r == ref{"var", name}, clean && ok
+				}
 			}
 			if !self && clean {
 				l.errorf(cond.Expr.Range(), "Invalid condition", "The condition of a validation of variable %q must refer to var.%s, the value that it is about.", name, name)
@@ -237,7 +239,7 @@ func (l *loader) validations(ctx *hcl.EvalContext) {
 			}
 			d := &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Invalid value for variable",
-				Detail:  fmt.Sprintf("%s\n\nThe validation at %s asks this of var.%s%s.", said, place(v.DefRange), name, from),
+				Detail:  fmt.Sprintf("%s\n\nThe validation at %s asks this of var.%s%s.", said, place(v.def), name, from),
 				Subject: b.def.Ptr(),
 			}
 			if !refersToSensitive(cond.Expr, ctx) {
