@@ -26,6 +26,10 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 	}
 	progress := a.Progress("Preparing")
 	defer progress.Stop()
+	said := context.AfterFunc(ctx, func() {
+		progress.Print(a.Err, "Interrupt received: stopping at the end of what is under way. Once more stops at once.")
+	})
+	defer said()
 	var sides []plan.Side
 	for _, l := range links {
 		side, queued, release, err := a.lockLedger(ctx, f, p, l)

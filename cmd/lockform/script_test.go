@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -135,6 +138,7 @@ var scrubbed = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
+	{regexp.MustCompile(`by \S+@\S+ at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`), "by USER@HOST at TIME"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "GUID"},
 	{regexp.MustCompile(`sha256:[0-9a-f]{8,64}`), "sha256:DIGEST"},
@@ -152,6 +156,12 @@ var scrubbed = []struct {
 	{regexp.MustCompile(` +\n`), "\n"},
 }
 
+// A contenderRow is a line of the table that "locks" prints.
+var (
+	contenderRow = regexp.MustCompile(`(?m)^  (STATE|holds|waits) .*$`)
+	wide         = regexp.MustCompile(` {2,}`)
+)
+
 // scrub FILE TO writes FILE (stdout and stderr too) with what differs from run
 // to run replaced, for cmp.
 func scrub(ts *testscript.TestScript, neg bool, args []string) {
@@ -162,6 +172,13 @@ func scrub(ts *testscript.TestScript, neg bool, args []string) {
 	for _, s := range scrubbed {
 		text = s.pattern.ReplaceAllString(text, s.with)
 	}
+	text = contenderRow.ReplaceAllStringFunc(text, func(row string) string {
+		cells := wide.Split(row, -1) // the width of a column is that of what was replaced
+		if len(cells) == 10 && cells[7] != "TOKEN" {
+			cells[7] = "ZXID"
+		}
+		return strings.Join(cells, "  ")
+	})
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
@@ -186,7 +203,25 @@ func quickstart(ts *testscript.TestScript, neg bool, args []string) {
 // A job is a command that was started with "background".
 type job struct {
 	cmd      *exec.Cmd
-	out, err bytes.Buffer
+	out, err printed
+}
+
+// printed is what a job has printed so far.
+type printed struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
 }
 
 type jobsKey struct{}
@@ -209,9 +244,16 @@ func background(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(jobsKey{}).(map[string]*job)[args[0]] = j
 }
 
-// interrupt NAME sends SIGINT, as ^C does.
+// interrupt NAME sends SIGINT, as ^C does, and waits until the job says that it
+// has seen it.
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(ts.Value(jobsKey{}).(map[string]*job)[args[0]].cmd.Process.Signal(os.Interrupt))
+	j := ts.Value(jobsKey{}).(map[string]*job)[args[0]]
+	ts.Check(j.cmd.Process.Signal(os.Interrupt))
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(j.err.String(), "Interrupt received"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("the interrupt was not noticed within 20s")
+		}
+	}
 }
 
 // finished NAME N waits for the end of a job, which must have the exit code N.
@@ -225,10 +267,8 @@ func finished(ts *testscript.TestScript, neg bool, args []string) {
 	limit := time.AfterFunc(30*time.Second, func() { _ = j.cmd.Process.Kill() })
 	defer limit.Stop()
 	_ = j.cmd.Wait()
-	_, err = j.out.WriteTo(ts.Stdout())
-	ts.Check(err)
-	_, err = j.err.WriteTo(ts.Stderr())
-	ts.Check(err)
+	fmt.Fprint(ts.Stdout(), j.out.String())
+	fmt.Fprint(ts.Stderr(), j.err.String())
 	if got := j.cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("exit code of %s: got %d, want %d", args[0], got, want)
 	}
