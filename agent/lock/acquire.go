@@ -218,7 +218,7 @@ func (cl *claim) acquire(w *wait) (*Held, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl.guardLater()
+	cl.watchLater()
 	return h, nil
 }
 

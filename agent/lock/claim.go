@@ -2,7 +2,6 @@ package lock
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -30,20 +29,25 @@ type claim struct {
 	ctx context.Context // done when the claim is lost or given up, with the cause
 	end context.CancelCauseFunc
 
-	policyChanged chan struct{} // tells the waiter; of capacity one
-	left          chan struct{} // closed when the contender is gone
+	left chan struct{} // closed when the contender is gone
+
+	// Of a waiter, whose goroutine alone uses them; a hold's are followed.
+	ownWatch, policyWatch *zkconn.Watch
+	mine                  bool // it is its turn
 
 	mu        sync.Mutex
 	policy    layout.Policy
 	recipe    recipe.Recipe
 	prefixes  []string // of the nodes' names
 	nodes     []zkfs.Path
-	private   bool   // nobody else may write to the nodes
+	private   bool // nobody else may write to the nodes
+	data      []byte
+	signals   bool   // as the data says
 	around    *Outer // the nodes are those of a process around this one
 	uncertain bool   // a create may have been carried out without our knowing
 	sequence  int64
 	token     int64
-	guarded   bool // watches on the nodes and the policy are set
+	watching  bool // watches on the nodes and the policy are set
 	state     State
 	held      bool // it was granted
 	handles   []*Held
@@ -59,8 +63,7 @@ func (c *Client) newClaim(s *session, path zkfs.Path, p layout.Policy, o Options
 		owner: o.Owner, named: o.Owner != "", shared: o.Shared, opts: o,
 		mode:  modeOf(p, o.Shared),
 		since: time.Now(), policy: p,
-		policyChanged: make(chan struct{}, 1),
-		left:          make(chan struct{}),
+		left: make(chan struct{}),
 	}
 	if !cl.named {
 		cl.owner = c.defaultOwner()
@@ -252,126 +255,4 @@ func (cl *claim) setExpiry() {
 	if max := cl.policy.MaxHold; max != layout.NoLimit {
 		cl.expires = zkconn.Now().Add(max - time.Since(cl.granted))
 	}
-}
-
-// guardDelay is how long a hold stands before its watches are set. What is
-// released sooner never pays for them.
-const guardDelay = 25 * time.Millisecond
-
-// guardLater watches the nodes and the policy of a hold that took nobody's
-// place and so has no watches yet.
-func (cl *claim) guardLater() {
-	if cl.currentPolicy().Revocable {
-		cl.c.spawn(func() { cl.guard(cl.ctx) })
-		return
-	}
-	timer := time.AfterFunc(guardDelay, func() {
-		cl.c.spawn(func() { cl.guard(cl.ctx) })
-	})
-	context.AfterFunc(cl.ctx, func() { timer.Stop() })
-}
-
-// guard sets the watches of a claim, once, and returns when they stand: on each
-// node, and on the lock's znode where the policy came from there. They are
-// kept until the claim ends. The error is that of a request.
-func (cl *claim) guard(ctx context.Context) error {
-	cl.mu.Lock()
-	if cl.guarded {
-		cl.mu.Unlock()
-		return nil
-	}
-	cl.guarded = true
-	nodes := cl.nodes
-	cl.mu.Unlock()
-	follow := func(look func(context.Context) (*zkconn.Watch, error)) error {
-		w, err := look(ctx)
-		if err != nil || w == nil {
-			return err
-		}
-		cl.c.spawn(func() { cl.follow(w, look) })
-		return nil
-	}
-	for _, n := range nodes {
-		if err := follow(func(ctx context.Context) (*zkconn.Watch, error) { return cl.watchNode(ctx, n) }); err != nil {
-			return err
-		}
-	}
-	if cl.opts.Policy == nil {
-		return follow(cl.watchPolicy)
-	}
-	return nil
-}
-
-// follow looks again whenever a watch fires, until the claim ends.
-func (cl *claim) follow(w *zkconn.Watch, look func(context.Context) (*zkconn.Watch, error)) {
-	for {
-		select {
-		case <-cl.ctx.Done():
-			w.Stop()
-			return
-		case <-w.C:
-		}
-		var err error
-		if w, err = look(cl.ctx); err != nil || w == nil {
-			return // the session or the claim is over
-		}
-	}
-}
-
-// watchNode reads one of the claim's nodes and watches it. A nil Watch means
-// that the claim has ended.
-func (cl *claim) watchNode(ctx context.Context, node zkfs.Path) (*zkconn.Watch, error) {
-	data, stat, w, err := cl.s.GetW(ctx, node)
-	switch {
-	case errors.Is(err, zkfs.ErrNoNode), err == nil && stat.EphemeralOwner != cl.session():
-		if w != nil {
-			w.Stop()
-		}
-		cl.removed()
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	if stat.Version > 0 && cl.currentPolicy().Revocable && isRevocation(data) {
-		cl.revoke()
-	}
-	return w, nil
-}
-
-// watchPolicy reads the policy that is in effect now and watches it.
-func (cl *claim) watchPolicy(ctx context.Context) (*zkconn.Watch, error) {
-	data, _, w, err := cl.s.GetW(ctx, cl.path)
-	if err != nil && !errors.Is(err, zkfs.ErrNoNode) && !errors.Is(err, zkfs.ErrNoAuth) {
-		return nil, err
-	}
-	p, err := declared(data, err, cl.opts)
-	if err != nil {
-		// A waiter must not go on by a policy that is gone. A hold keeps the one
-		// it was taken by.
-		cl.mu.Lock()
-		held := cl.held
-		cl.mu.Unlock()
-		if !held {
-			cl.lose(err)
-		}
-		return w, nil
-	}
-	p = cl.opts.stricter(p)
-	cl.mu.Lock()
-	changed := !samePolicy(p, cl.policy)
-	if changed {
-		cl.policy = p
-		if cl.held && !cl.expires.IsZero() || p.MaxHold != layout.NoLimit && cl.held {
-			cl.setExpiry()
-		}
-	}
-	cl.mu.Unlock()
-	if changed {
-		select {
-		case cl.policyChanged <- struct{}{}:
-		default:
-		}
-		cl.s.wakeKeeper()
-	}
-	return w, nil
 }

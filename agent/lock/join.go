@@ -25,11 +25,12 @@ func (cl *claim) join(ctx context.Context) (children []string, err error) {
 		return nil, err
 	}
 	acl, private := cl.s.contenderACL(p)
+	signals := signalling(p, private)
 	data := recipe.Data{
-		Host: cl.c.cfg.Host, PID: cl.c.cfg.PID, ID: cl.guid, Owner: cl.owner, Mode: cl.mode, Since: cl.since,
+		Host: cl.c.cfg.Host, PID: cl.c.cfg.PID, ID: cl.guid, Owner: cl.owner, Mode: cl.mode, Since: cl.since, Signals: signals,
 	}.Encode()
 	cl.mu.Lock()
-	cl.recipe, cl.prefixes, cl.private = r, prefixes, private
+	cl.recipe, cl.prefixes, cl.private, cl.data, cl.signals = r, prefixes, private, data, signals
 	cl.mu.Unlock()
 	for {
 		children, err = cl.create(ctx, prefixes, data, acl)

@@ -77,8 +77,14 @@ func (cl *claim) borrow(w *wait) (*Held, error) {
 	cl.recipe, cl.nodes, cl.token, cl.mode = r, []zkfs.Path{cl.around.Node}, cl.around.Token, cl.around.Mode
 	cl.mu.Unlock()
 	cl.s.add(cl)
-	if err := cl.guard(w.ctx); err != nil {
+	if err := cl.watch(w.ctx); err != nil {
 		return nil, err
 	}
-	return cl.hold(w.ctx)
+	h, err := cl.hold(w.ctx)
+	if err != nil {
+		cl.unwatch()
+		return nil, err
+	}
+	cl.followWatches()
+	return h, nil
 }

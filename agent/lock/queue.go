@@ -102,7 +102,7 @@ func ReadQueues(ctx context.Context, r Reader, paths []zkfs.Path, p *layout.Poli
 			c := Contender{
 				Name: place.Name, Node: n.Path.Join(place.Name), Holds: place.Holds,
 				Mode: modeOf(used, place.Shared), Client: string(place.Client), Sequence: place.Seq,
-				Foreign: made.Blind(place.Contender, false),
+				Foreign: place.Blind,
 			}
 			for _, name := range place.Names {
 				c.Nodes = append(c.Nodes, n.Path.Join(name))

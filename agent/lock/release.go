@@ -108,7 +108,16 @@ func (cl *claim) clean(ctx context.Context) {
 		nodes = nil // whoever made them deletes them
 	}
 	cl.mu.Unlock()
-	over := cl.persist(ctx, func(ctx context.Context) error { return cl.deleteAll(ctx, nodes) })
+	signalled := false
+	over := cl.persist(ctx, func(ctx context.Context) error {
+		if !signalled {
+			signalled = true // once; what is left of it is deleted
+			if cl.signal(ctx) {
+				return nil
+			}
+		}
+		return cl.deleteAll(ctx, nodes)
+	})
 	if !over && uncertain {
 		over = cl.persist(ctx, cl.sweep)
 	}

@@ -10,6 +10,3 @@ func isRevocation(data []byte) bool {
 	}
 	return false
 }
-
-// revoke ends a hold, or a wait, that another client asked to end.
-func (cl *claim) revoke() { cl.lose(ErrRevoked) }

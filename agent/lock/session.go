@@ -42,10 +42,13 @@ type session struct {
 	ended       chan struct{} // closed when the keeper has ended
 }
 
+// credentialPrefix begins the user names of sessions' own credentials.
+const credentialPrefix = "lf-"
+
 // newSession gives zs its own credential and starts its keeper. ctx ends with
 // the Client; the caller waits for ended.
 func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, borrowed bool, log hclog.Logger) (*session, error) {
-	user := "lf-" + recipe.NewGUID()
+	user := credentialPrefix + recipe.NewGUID()
 	password := rand.Text()
 	s := &session{
 		Session: zs, key: key, borrowed: borrowed, log: log,

@@ -99,9 +99,14 @@ func (w *wait) explain(err error) error {
 	return fmt.Errorf("%w (%w)", cause, err)
 }
 
-// stand returns when it is the contender's turn, which the children show or the
-// end of those before it. An error means that it must leave.
+// stand returns when it is the contender's turn, which the children show, or
+// the release of the one before it. An error means that it must leave.
 func (cl *claim) stand(w *wait, children []string) error {
+	defer func() {
+		if !cl.mine {
+			cl.unwatch()
+		}
+	}()
 	first := true
 	var last Queued
 	for {
@@ -110,26 +115,30 @@ func (cl *claim) stand(w *wait, children []string) error {
 			return err
 		}
 		if v.mayHold {
-			return context.Cause(cl.ctx)
+			cl.mine = true
+			return nil
 		}
 		if err := cl.mayQueue(w, v, first); err != nil {
 			return err
 		}
 		// Our own nodes come first: from here on a deletion of them is seen.
-		if err := cl.guard(w.ctx); err != nil {
+		if err := cl.watch(w.ctx); err != nil {
 			return err
 		}
-		watch, behind, err := cl.watchAhead(w.ctx, v)
+		if err := cl.followPolicy(w); err != nil {
+			return err
+		}
+		before, err := cl.watchAhead(w.ctx, v)
 		if err != nil {
 			return err
 		}
-		if watch != nil {
-			q := Queued{Path: cl.path, Node: v.own, Position: v.position, Behind: behind}
+		if before.watch != nil {
+			q := Queued{Path: cl.path, Node: v.own, Position: v.position, Behind: before.contender}
 			if f := cl.opts.OnQueued; f != nil && (first || q.Position != last.Position || q.Behind.Node != last.Behind.Node) {
 				f(q)
 			}
 			first, last = false, q
-			if err := cl.sleep(w, watch); err != nil {
+			if cl.mine, err = cl.sleep(w, before); cl.mine || err != nil {
 				return err
 			}
 		}
@@ -139,23 +148,47 @@ func (cl *claim) stand(w *wait, children []string) error {
 	}
 }
 
-// sleep waits until the watch fires or the policy changes.
-func (cl *claim) sleep(w *wait, watch *zkconn.Watch) error {
-	defer watch.Stop()
-	select {
-	case <-watch.C:
-		return nil
-	case <-cl.policyChanged:
-		p := cl.currentPolicy()
-		w.allow(cl.path, cl.opts.wait(p))
-		return cl.sameNames(p)
-	case <-cl.ctx.Done():
-		return context.Cause(cl.ctx)
-	case <-cl.s.Done():
-		return cl.s.Err()
-	case <-w.ctx.Done():
-		return context.Cause(w.ctx)
+// sleep waits until something happens that makes it worth to list again. It
+// returns true when the one before us has passed the lock on to us.
+func (cl *claim) sleep(w *wait, before ahead) (mine bool, err error) {
+	defer before.watch.Stop()
+	var policy <-chan zkconn.Event
+	if cl.policyWatch != nil {
+		policy = cl.policyWatch.C
 	}
+	select {
+	case e := <-before.watch.C:
+		return cl.passed(before, e), nil
+	case <-cl.ownWatch.C:
+		cl.mu.Lock()
+		node := cl.nodes[0]
+		cl.mu.Unlock()
+		if cl.ownWatch, err = cl.watchNode(w.ctx, node); err != nil {
+			return false, err
+		}
+		return false, context.Cause(cl.ctx)
+	case <-policy:
+		if cl.policyWatch, err = cl.watchPolicy(w.ctx); err != nil {
+			return false, err
+		}
+		return false, cl.followPolicy(w)
+	case <-cl.ctx.Done():
+		return false, context.Cause(cl.ctx)
+	case <-cl.s.Done():
+		return false, cl.s.Err()
+	case <-w.ctx.Done():
+		return false, context.Cause(w.ctx)
+	}
+}
+
+// followPolicy makes a waiter follow the policy as it is now.
+func (cl *claim) followPolicy(w *wait) error {
+	if cl.ctx.Err() != nil {
+		return context.Cause(cl.ctx)
+	}
+	p := cl.currentPolicy()
+	w.allow(cl.path, cl.opts.wait(p))
+	return cl.sameNames(p)
 }
 
 // sameNames returns errAgain when the policy asks for other names than the
@@ -201,6 +234,8 @@ func (cl *claim) view(children []string) (view, error) {
 	i := v.queue.Index(node.Base())
 	if i < 0 {
 		cl.removed()
+	}
+	if cl.ctx.Err() != nil {
 		return v, context.Cause(cl.ctx)
 	}
 	if sequence < 0 || sequence >= recipe.SequenceEnd {
@@ -257,22 +292,30 @@ func (cl *claim) mayQueue(w *wait, v view, first bool) error {
 	return nil
 }
 
-// watchAhead watches what must change before it can be our turn: one contender,
-// or for a semaphore the children. A nil Watch means that it has changed.
-func (cl *claim) watchAhead(ctx context.Context, v view) (*zkconn.Watch, Contender, error) {
+// An ahead is what a waiter waits for: a contender, or for a semaphore the
+// children.
+type ahead struct {
+	watch     *zkconn.Watch // nil: it has changed already
+	contender Contender
+	signals   bool // a change of its data says that the lock is ours
+}
+
+// watchAhead watches what must change before it can be our turn.
+func (cl *claim) watchAhead(ctx context.Context, v view) (ahead, error) {
 	if v.semaphore {
+		// One predecessor cannot tell that a permit is free.
 		children, _, watch, err := cl.s.ChildrenW(ctx, cl.path)
 		if err != nil {
 			if errors.Is(err, zkfs.ErrNoNode) {
 				err = ErrGone
 			}
-			return nil, Contender{}, err
+			return ahead{}, err
 		}
 		if now, err := cl.view(children); err != nil || now.mayHold {
 			watch.Stop()
-			return nil, Contender{}, err
+			return ahead{}, err
 		}
-		return watch, Contender{}, nil
+		return ahead{watch: watch}, nil
 	}
 	nearest := v.ahead[len(v.ahead)-1]
 	node := cl.path.Join(nearest.Name)
@@ -283,14 +326,19 @@ func (cl *claim) watchAhead(ctx context.Context, v view) (*zkconn.Watch, Contend
 		var there bool
 		if stat, there, watch, err = cl.s.ExistsW(ctx, node); err == nil && !there {
 			watch.Stop()
-			return nil, Contender{}, nil
+			return ahead{}, nil
 		}
 	}
 	switch {
 	case errors.Is(err, zkfs.ErrNoNode):
-		return nil, Contender{}, nil
+		return ahead{}, nil
 	case err != nil:
-		return nil, Contender{}, err
+		return ahead{}, err
 	}
-	return watch, describe(nearest, zkfs.Node{Path: node, Data: data, Stat: stat}), nil
+	a := ahead{watch: watch, contender: describe(nearest, zkfs.Node{Path: node, Data: data, Stat: stat})}
+	if a.signals, err = cl.mayBelieve(ctx, a); err != nil {
+		watch.Stop()
+		return ahead{}, err
+	}
+	return a, nil
 }

@@ -62,19 +62,12 @@ func (q Queue) Ahead(i int) []Contender {
 	return ahead
 }
 
-// Blind returns the contenders whose clients would not wait for one of ours.
-// One that has several names, as the recipe bridge makes them, waits when any of
-// its names does.
+// Blind returns the contenders whose clients would not wait for one of ours. One
+// of several names (recipe bridge) is as good as all of them.
 func (q Queue) Blind(shared bool) []Contender {
-	sees := make(map[string]bool)
-	for _, c := range q.Contenders {
-		if c.GUID != "" && !q.recipe.Blind(c, shared) {
-			sees[c.GUID] = true
-		}
-	}
 	var blind []Contender
 	for _, c := range q.Contenders {
-		if !sees[c.GUID] && q.recipe.Blind(c, shared) {
+		if q.recipe.Blind(c, shared) && !slices.ContainsFunc(q.ByGUID(c.GUID), func(o Contender) bool { return !q.recipe.Blind(o, shared) }) {
 			blind = append(blind, c)
 		}
 	}
@@ -87,6 +80,7 @@ type Place struct {
 	Contender          // the first of the names
 	Names     []string // all of them
 	Holds     bool     // by its place in the queue; else it waits
+	Blind     bool     // its client would not wait for an exclusive one of ours
 }
 
 // Places returns the queue with the names of one GUID taken together, and says
@@ -99,10 +93,11 @@ func (q Queue) Places(permits int) []Place {
 		if i, seen := byGUID[c.GUID]; seen && c.GUID != "" {
 			places[i].Names = append(places[i].Names, c.Name)
 			places[i].Shared = places[i].Shared && c.Shared
+			places[i].Blind = places[i].Blind && q.recipe.Blind(c, false)
 			continue
 		}
 		byGUID[c.GUID] = len(places)
-		places = append(places, Place{Contender: c, Names: []string{c.Name}})
+		places = append(places, Place{Contender: c, Names: []string{c.Name}, Blind: q.recipe.Blind(c, false)})
 	}
 	exclusiveAhead := false
 	for i := range places {

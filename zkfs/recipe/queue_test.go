@@ -90,6 +90,12 @@ func TestPlaces(t *testing.T) {
 			}
 		})
 	}
+	if blind := bridge.Queue(writer(aID, "1")).Blind(true); len(blind) != 0 {
+		t.Errorf("a reader's recipe takes its own writer's %v for foreign", namesOf(blind))
+	}
+	if blind := bridge.Queue(writer(aID, "1")[1:2]).Blind(true); len(blind) != 1 {
+		t.Error("Curator's mutex does not see readers, and is not foreign to them")
+	}
 	q := bridge.Queue(writer(aID, "1"))
 	if p := q.Places(0); len(p) != 1 || len(p[0].Names) != 3 || len(q.ByGUID(aID)) != 3 || len(q.ByGUID("")) != 0 {
 		t.Errorf("got %+v, want one place with three names", p)
