@@ -204,8 +204,12 @@ func (p *Plan) Digest() string {
 // encode returns the plan as JSON and the hexadecimal SHA-256 of that.
 func (p *Plan) encode() (body []byte, sum string) {
 	body = jsonOf(p.toJSON())
-	digest := sha256.Sum256(body)
-	return body, hex.EncodeToString(digest[:])
+	return body, sumOf(body)
+}
+
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
 }
 
 // Decode reads a plan file. It is refused when it was altered.
@@ -217,8 +221,7 @@ func Decode(data []byte) (*Plan, error) {
 	if f.Format != planFormat {
 		return nil, badFile("It has format %d; this release reads %d.", f.Format, planFormat)
 	}
-	digest := sha256.Sum256(f.Plan)
-	if hex.EncodeToString(digest[:]) != f.SHA256 {
+	if sumOf(f.Plan) != f.SHA256 {
 		return nil, badFile("It was altered: its SHA-256 is not the one that it names.")
 	}
 	var j planJSON

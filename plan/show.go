@@ -149,7 +149,10 @@ func (m *Managed) writeText(w io.Writer, o TextOptions) {
 		fmt.Fprintf(w, "  %s %s: %s\n", o.paint(faint, "?"), m.Path, whose)
 		return
 	}
-	line := fmt.Sprintf("  %s: %s", o.paint(bold, named(m.Record.Address, string(m.Record.Kind), m.Path.String())), m.Record.Kind)
+	line := "  " + o.paint(bold, named(m.Record.Address, string(m.Record.Kind), m.Path.String()))
+	if m.Record.Address != "" {
+		line += ": " + string(m.Record.Kind)
+	}
 	if m.Record.Protected {
 		line += ", protected"
 	}
