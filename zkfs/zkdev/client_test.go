@@ -42,7 +42,7 @@ func dial(t testing.TB, addr string, timeout time.Duration) *zk.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	late := time.After(10 * time.Second)
+	late := time.After(wait)
 	for {
 		select {
 		case e := <-events:
@@ -60,17 +60,19 @@ func event(t *testing.T, ch <-chan zk.Event) zk.Event {
 	select {
 	case e := <-ch:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(wait):
 		t.Fatal("no watch event within 10s")
 		return zk.Event{}
 	}
 }
 
+const wait = 10 * time.Second
+
 var open = zk.WorldACL(zk.PermAll)
 
 func TestClientCreatesReadsWatchesAndDeletes(t *testing.T) {
 	s := serve(t, zkdev.Config{})
-	c := dial(t, s.Addr(), 10*time.Second)
+	c := dial(t, s.Addr(), wait)
 	_, st, watch, err := c.ExistsW("/a")
 	if err != nil || st.Version != 0 {
 		t.Fatalf("exists: %v", err)
@@ -112,7 +114,7 @@ func TestClientCreatesReadsWatchesAndDeletes(t *testing.T) {
 
 func TestClientSequenceAndMulti(t *testing.T) {
 	s := serve(t, zkdev.Config{})
-	c := dial(t, s.Addr(), 10*time.Second)
+	c := dial(t, s.Addr(), wait)
 	res, err := c.Multi(
 		&zk.CreateRequest{Path: "/q", Acl: open},
 		&zk.CreateRequest{Path: "/q/n-", Acl: open, Flags: zk.FlagSequence},
@@ -142,7 +144,7 @@ func TestClientSequenceAndMulti(t *testing.T) {
 
 func TestClientACLs(t *testing.T) {
 	s := serve(t, zkdev.Config{SuperDigest: "super:D/InIHSb7yEEbrWz8b9l71RjZJU="})
-	a, b := dial(t, s.Addr(), 10*time.Second), dial(t, s.Addr(), 10*time.Second)
+	a, b := dial(t, s.Addr(), wait), dial(t, s.Addr(), wait)
 	if err := a.AddAuth("digest", []byte("user:password")); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +175,7 @@ func TestClientACLs(t *testing.T) {
 func TestClientSessionExpires(t *testing.T) {
 	clock := zkdev.NewManualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	s := serve(t, zkdev.Config{Clock: clock, TickTime: time.Second})
-	a, b := dial(t, s.Addr(), 10*time.Second), dial(t, s.Addr(), 20*time.Second)
+	a, b := dial(t, s.Addr(), wait), dial(t, s.Addr(), 20*time.Second)
 	if _, err := a.Create("/e", nil, zk.FlagEphemeral, open); err != nil {
 		t.Fatal(err)
 	}

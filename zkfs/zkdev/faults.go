@@ -98,10 +98,16 @@ func (s *Server) fault(c *conn, op Op, path string) *Injection {
 			s.faults = slices.DeleteFunc(s.faults, func(j *Injection) bool { return i == j })
 		}
 		s.log.Debug("injected fault", "request", op, "path", path, "session", sessionID(c.session.id))
-		i.once.Do(func() { close(i.fired) })
 		return i
 	}
 	return nil
+}
+
+// done tells that the fault has struck.
+func (i *Injection) done() {
+	if i != nil {
+		i.once.Do(func() { close(i.fired) })
+	}
 }
 
 // before reports whether the connection was closed in place of the request.
@@ -163,14 +169,11 @@ func (s *Server) ExpireSession(id int64) bool {
 func (s *Server) CloseConnection(id int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := false
-	for c := range s.conns {
-		if id == 0 || c.session != nil && c.session.id == id {
-			s.drop(c)
-			found = true
-		}
+	all := s.connsOf(id)
+	for _, c := range all {
+		s.drop(c)
 	}
-	return found
+	return len(all) > 0
 }
 
 // Freeze keeps the connection of a session open but mute: nothing more is read
@@ -180,18 +183,26 @@ func (s *Server) CloseConnection(id int64) bool {
 func (s *Server) Freeze(id int64) (thaw func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var frozen []*conn
-	for c := range s.conns {
-		if id == 0 || c.session != nil && c.session.id == id {
-			c.freeze(true)
-			frozen = append(frozen, c)
-		}
+	frozen := s.connsOf(id)
+	for _, c := range frozen {
+		c.freeze(true)
 	}
 	return func() {
 		for _, c := range frozen {
 			c.freeze(false)
 		}
 	}
+}
+
+// connsOf returns the open connection of a session, if any, or all for 0.
+func (s *Server) connsOf(id int64) []*conn {
+	var all []*conn
+	for c := range s.conns {
+		if !c.dead() && (id == 0 || c.session != nil && c.session.id == id) {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 func (c *conn) freeze(on bool) {

@@ -43,6 +43,7 @@ func (s *Server) request(c *conn, packet []byte) error {
 	s.touch(ss)
 
 	fault := s.fault(c, op, path(op, r))
+	defer fault.done()
 	if fault.before(c) {
 		return nil
 	}
