@@ -29,6 +29,7 @@ var layouts = []example{
 	{dir: "teams", args: []string{"-var-file=prod.vars.hcl", "-var=env=stage"}, env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 195},
 	{dir: "ci/locks", env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 2},
 	{dir: "ensemble", env: []string{"LOCKFORM_VAR_planner_password=pw"}, locks: 1},
+	{dir: "guarded", locks: 1},
 }
 
 // TestLayouts validates, plans and applies each layout, plans it again, and
