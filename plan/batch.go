@@ -179,7 +179,7 @@ func (e *Ensemble) ops(s *Step) []zkfs.Op {
 }
 
 // cut packs the steps into batches of at most limit bytes. A batch ends between two namespaces where
-// that is possible: what has one parent goes together.
+// that is possible: a namespace goes together with its locks.
 func cut(e *Ensemble, limit int) []Batch {
 	reserve := ledgerBytes(e) + overhead
 	var batches []Batch
@@ -201,7 +201,11 @@ func cut(e *Ensemble, limit int) []Batch {
 		for _, op := range ops {
 			bytes += opBytes(op, e.Chroot)
 		}
-		if group := s.Path.Parent(); group != last {
+		group := s.Path
+		if s.Kind == layout.KindLock {
+			group = s.Path.Parent()
+		}
+		if group != last {
 			last = group
 			border = current
 			border.To = i
