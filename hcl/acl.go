@@ -119,7 +119,7 @@ func (l *loader) grants(b *block, ctx *hcl.EvalContext) (zkfs.ACL, bool) {
 }
 
 func (l *loader) grant(g written) (zkfs.Entry, bool) {
-	c, ctx := l.content(g.body, grantSpec), g.ctx
+	c, ctx := l.content(g.body, grantBody), g.ctx
 	attr := func(name string) *hcl.Attribute { return c.Attributes[name] }
 	scheme := g.label
 	id := l.attribute(attr("id"), ctx, cty.String)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/dynblock"
-	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
@@ -16,9 +15,12 @@ type block struct {
 	def        hcl.Range // of its header
 	nameRange  hcl.Range
 	content    *hcl.BodyContent
-	refs       []hcl.Traversal // of the whole body
 	body       hcl.Body
+	spec       *bodySpec
 }
+
+// refs returns what the expressions of the body refer to.
+func (b *block) refs() []hcl.Traversal { return dynblock.VariablesHCLDec(b.body, b.spec.spec) }
 
 // attr returns an attribute, nil when it is not written.
 func (b *block) attr(name string) *hcl.Attribute { return b.content.Attributes[name] }
@@ -65,21 +67,21 @@ func (l *loader) gather(files []*source) {
 			case "layout":
 				l.takeLayout(b)
 			case "ensemble":
-				l.take(m.ensembles, b, ensembleSpec, dynamicHeader)
+				l.take(m.ensembles, b, ensembleBody)
 			case "variable":
-				l.take(m.variables, b, variableSpec, dynamicHeader)
+				l.take(m.variables, b, variableBody)
 			case "moved", "removed", "import":
 				l.takeStatement(b)
 			case "check":
-				l.take(m.checks, b, checkSpec)
+				l.take(m.checks, b, checkBody)
 			case "acl":
 				if b.Labels[0] == "open" || b.Labels[0] == "read_only" {
 					l.errorf(b.LabelRanges[0], "Reserved ACL name", "acl.%s is built in. Give this ACL another name.", b.Labels[0])
 					continue
 				}
-				l.take(m.acls, b, aclSpec, dynamicHeader)
+				l.take(m.acls, b, aclBody)
 			case "policy":
-				l.take(m.policies, b, policySpec)
+				l.take(m.policies, b, policyBody)
 			case "locals":
 				l.takeLocals(b)
 			case "namespace", "lock":
@@ -92,12 +94,11 @@ func (l *loader) gather(files []*source) {
 }
 
 // block reads the body of a declaration.
-func (l *loader) block(b *hcl.Block, spec hcldec.ObjectSpec, more ...hcl.BlockHeaderSchema) *block {
+func (l *loader) block(b *hcl.Block, spec *bodySpec) *block {
 	return &block{
 		kind: b.Type, name: b.Labels[0], def: headerOf(b), nameRange: b.LabelRanges[0],
-		content: l.content(b.Body, spec, more...),
-		refs:    dynblock.VariablesHCLDec(b.Body, spec),
-		body:    b.Body,
+		content: l.content(b.Body, spec),
+		body:    b.Body, spec: spec,
 	}
 }
 
@@ -123,16 +124,16 @@ func (l *loader) duplicate(kind, name string, first, second hcl.Range) {
 	l.errorf(second, fmt.Sprintf("Duplicate %s", kind), "%s %q is declared at %s already. Remove or rename one of them.", upperFirst(kind), name, place(first))
 }
 
-func (l *loader) take(into map[string]*block, b *hcl.Block, spec hcldec.ObjectSpec, more ...hcl.BlockHeaderSchema) {
+func (l *loader) take(into map[string]*block, b *hcl.Block, spec *bodySpec) {
 	if !l.named(b) {
 		return
 	}
 	if first := into[b.Labels[0]]; first != nil {
 		l.duplicate(b.Type, b.Labels[0], first.def, headerOf(b))
-		l.content(b.Body, spec, more...)
+		l.content(b.Body, spec)
 		return
 	}
-	into[b.Labels[0]] = l.block(b, spec, more...)
+	into[b.Labels[0]] = l.block(b, spec)
 }
 
 func (l *loader) takeLayout(b *hcl.Block) {
@@ -142,10 +143,10 @@ func (l *loader) takeLayout(b *hcl.Block) {
 	}
 	if first := l.module.layout; first != nil {
 		l.errorf(headerOf(b), "More than one layout", "A directory holds one layout; layout %q is declared at %s. Remove one of them, or move it with its blocks to another directory.", first.name, place(first.def))
-		l.content(b.Body, layoutSpec)
+		l.content(b.Body, layoutBody)
 		return
 	}
-	l.module.layout = l.block(b, layoutSpec)
+	l.module.layout = l.block(b, layoutBody)
 }
 
 func (l *loader) takeLocals(b *hcl.Block) {
@@ -173,9 +174,9 @@ func (l *loader) takeNode(b *hcl.Block, parent *node, siblings map[string]*node)
 	}
 	var n *node
 	if b.Type == "lock" {
-		n = &node{block: l.block(b, lockSpec), parent: parent}
+		n = &node{block: l.block(b, lockBody), parent: parent}
 	} else {
-		n = &node{block: l.block(b, namespaceSpec, nested...), parent: parent}
+		n = &node{block: l.block(b, namespaceBody), parent: parent}
 	}
 	if parent != nil {
 		n.loops = parent.loops
@@ -194,7 +195,7 @@ func (l *loader) takeNode(b *hcl.Block, parent *node, siblings map[string]*node)
 		case first != nil:
 			l.errorf(headerOf(c), "Duplicate lifecycle block", "A block has one lifecycle block; the first is at %s. Write all of its arguments there.", place(headerOf(first)))
 		default:
-			first, n.lifecycle = c, l.content(c.Body, lifecycleSpec)
+			first, n.lifecycle = c, l.content(c.Body, lifecycleBody)
 		}
 	}
 	key := b.Type + "." + n.name

@@ -169,7 +169,7 @@ func checkServer(s string) error {
 
 // auth reads one auth block. Nothing of it is shown.
 func (l *loader) auth(e *ensemble, b written) {
-	c, ctx := l.content(b.body, authSpec), b.ctx
+	c, ctx := l.content(b.body, authBody), b.ctx
 	user := l.secretAttribute(c.Attributes["username"], ctx, cty.String)
 	password := l.secretAttribute(c.Attributes["password"], ctx, cty.String)
 	if password.state == known {
@@ -204,7 +204,7 @@ func (l *loader) auth(e *ensemble, b written) {
 
 // tls reads the tls block, and the certificate for the identity that it gives.
 func (l *loader) tls(e *ensemble, b *hcl.Block, ctx *hcl.EvalContext) {
-	c := l.content(b.Body, tlsSpec)
+	c := l.content(b.Body, tlsBody)
 	t := &layout.TLS{}
 	e.TLS = t
 	at := map[string]value{}

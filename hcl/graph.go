@@ -44,7 +44,7 @@ func (l *loader) repeatedReferences(b *block, loops int) []ref {
 		l.references(attr.Expr.Variables(), loops)
 		loops++
 	}
-	return l.references(b.refs, loops)
+	return l.references(b.refs(), loops)
 }
 
 // order returns the vertices that start refers to, directly or not, each after

@@ -80,10 +80,10 @@ func Load(dir string, o Options) (*layout.Layout, Diagnostics) {
 	l.ensembleValues()
 	l.evaluate(l.order(l.vertices(), nil))
 	for _, name := range sortedKeys(l.module.ensembles) {
-		l.references(l.module.ensembles[name].refs, 0)
+		l.references(l.module.ensembles[name].refs(), 0)
 	}
 	if b := l.module.layout; b != nil {
-		l.references(b.refs, 0)
+		l.references(b.refs(), 0)
 	}
 	for _, n := range l.module.nodes {
 		l.prepare(n)
@@ -130,13 +130,13 @@ func LoadEnsembles(dir string, o Options) ([]layout.Ensemble, Diagnostics) {
 	for _, f := range files {
 		for _, b := range l.quietContent(f.file.Body).Blocks {
 			if b.Type == "ensemble" {
-				l.take(l.module.ensembles, b, ensembleSpec, dynamicHeader)
+				l.take(l.module.ensembles, b, ensembleBody)
 			}
 		}
 	}
 	needed := []ref{}
 	for _, name := range sortedKeys(l.module.ensembles) {
-		needed = append(needed, l.references(l.module.ensembles[name].refs, 0)...)
+		needed = append(needed, l.references(l.module.ensembles[name].refs(), 0)...)
 	}
 	ordered := l.order(g, needed)
 	for _, v := range ordered {

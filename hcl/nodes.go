@@ -46,11 +46,6 @@ type instance struct {
 // prepare checks the references of a node and of what is inside, and finds out
 // which of its attributes are the same for all instances.
 func (l *loader) prepare(n *node) {
-	outer := 0
-	if n.parent != nil {
-		outer = n.parent.loops
-	}
-	l.repeatedReferences(n.block, outer)
 	n.static, n.constants = map[*hcl.Attribute]bool{}, map[*hcl.Attribute]value{}
 	n.effective = map[policyKey]*effectivePolicy{}
 	bodies := []*hcl.BodyContent{n.content}
@@ -59,9 +54,13 @@ func (l *loader) prepare(n *node) {
 	}
 	for _, body := range bodies {
 		for _, a := range body.Attributes {
-			travs := a.Expr.Variables()
-			if body == n.lifecycle {
-				l.references(travs, n.loops)
+			travs, loops := a.Expr.Variables(), n.loops
+			if a.Name == "for_each" {
+				// The block's own each does not exist yet where it is evaluated.
+				loops--
+			}
+			for _, t := range travs {
+				l.reference(t, loops)
 			}
 			n.static[a] = true
 			for _, t := range travs {

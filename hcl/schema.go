@@ -10,41 +10,47 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// The specs are the schema of every block. Bodies are read by them
-// (hcldec.ImpliedSchema) and references found by them (hcldec.Variables), so
-// that JSON needs no code of its own.
+// A bodySpec is what the body of a block may have. Bodies are read by its
+// schema, and references found by its spec (hcldec.Variables), so that JSON
+// needs no code of its own.
+type bodySpec struct {
+	spec   hcldec.ObjectSpec
+	schema *hcl.BodySchema // that the spec implies, and more
+}
+
 var (
-	layoutSpec = attributes("required_version", "ledger", "acl", "moved_from")
+	layoutBody = newBody(attributes("required_version", "ledger", "acl", "moved_from"))
 
-	ensembleSpec = with(attributes("servers!", "chroot", "session_timeout", "connect_timeout", "tick_time"), hcldec.ObjectSpec{
-		"auth": blocks("auth", with(authSpec, label("scheme"))),
-		"tls":  blocks("tls", tlsSpec),
-	})
-	authSpec = attributes("username!", "password!")
-	tlsSpec  = attributes("ca_file", "cert_file", "key_file", "server_name")
+	ensembleBody = newBody(with(attributes("servers!", "chroot", "session_timeout", "connect_timeout", "tick_time"),
+		nested("auth", authBody, label("scheme")), nested("tls", tlsBody)), dynamicHeader)
+	authBody = newBody(attributes("username!", "password!"))
+	tlsBody  = newBody(attributes("ca_file", "cert_file", "key_file", "server_name"))
 
-	variableSpec   = with(attributes("type", "description", "default", "sensitive", "nullable"), validationSpec)
-	validationSpec = hcldec.ObjectSpec{"validation": blocks("validation", assertSpec)}
-	assertSpec     = attributes("condition!", "error_message!")
+	variableBody   = newBody(with(attributes("type", "description", "default", "sensitive", "nullable"), validationSpec), dynamicHeader)
+	validationSpec = nested("validation", assertBody)
+	assertBody     = newBody(attributes("condition!", "error_message!"))
 
-	aclSpec = with(attributes("for_each"), hcldec.ObjectSpec{
-		"grant": blocks("grant", with(grantSpec, label("scheme"))),
-	})
-	grantSpec = attributes("id", "username", "password", "permissions!")
+	aclBody   = newBody(with(attributes("for_each"), nested("grant", grantBody, label("scheme"))), dynamicHeader)
+	grantBody = newBody(attributes("id", "username", "password", "permissions!"))
 
-	policySpec = with(attributes("for_each"), attributes(policyNames...))
+	policyBody = newBody(attributes(append([]string{"for_each"}, policyNames...)...))
 
-	lifecycleSpec = attributes("prevent_destroy", "adopt")
-	namespaceSpec = with(attributes("for_each", "path", "ensemble", "acl", "policy"), hcldec.ObjectSpec{
-		"lifecycle": blocks("lifecycle", lifecycleSpec),
-	})
-	lockSpec = with(attributes("for_each", "path", "ensemble", "acl", "policy"), attributes(policyNames...), hcldec.ObjectSpec{
-		"lifecycle": blocks("lifecycle", lifecycleSpec),
-	})
+	// What is nested in a namespace without end is in its schema only.
+	namespaceBody = newBody(with(attributes(nodeNames...), nested("lifecycle", lifecycleBody)),
+		hcl.BlockHeaderSchema{Type: "lock", LabelNames: []string{"name"}}, hcl.BlockHeaderSchema{Type: "namespace", LabelNames: []string{"name"}})
+	lockBody      = newBody(with(attributes(append(nodeNames, policyNames...)...), nested("lifecycle", lifecycleBody)))
+	nodeNames     = []string{"for_each", "path", "ensemble", "acl", "policy"}
+	lifecycleBody = newBody(attributes("prevent_destroy", "adopt"))
+
+	movedBody   = newBody(attributes("from!", "to!"))
+	removedBody = newBody(with(attributes("from!"), nested("lifecycle", destroyBody)))
+	destroyBody = newBody(attributes("destroy!"))
+	importBody  = newBody(attributes("to!", "path!"))
+	checkBody   = newBody(nested("assert", assertBody))
 )
 
 // rootSchema is that of a file.
-var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+var rootSchema = sorted(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "layout", LabelNames: []string{"name"}},
 	{Type: "ensemble", LabelNames: []string{"name"}},
 	{Type: "variable", LabelNames: []string{"name"}},
@@ -57,13 +63,20 @@ var rootSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "removed"},
 	{Type: "import"},
 	{Type: "check", LabelNames: []string{"name"}},
-}}
+}})
 
-// nested are the blocks that only a namespace has. They are no part of its
-// spec, which would have no end.
-var nested = []hcl.BlockHeaderSchema{
-	{Type: "lock", LabelNames: []string{"name"}},
-	{Type: "namespace", LabelNames: []string{"name"}},
+func newBody(spec hcldec.ObjectSpec, more ...hcl.BlockHeaderSchema) *bodySpec {
+	schema := hcldec.ImpliedSchema(spec)
+	schema.Blocks = append(schema.Blocks, more...)
+	return &bodySpec{spec, sorted(schema)}
+}
+
+// sorted puts a schema into a fixed order, since the first name that is near
+// to an unknown one is suggested.
+func sorted(s *hcl.BodySchema) *hcl.BodySchema {
+	slices.SortFunc(s.Attributes, func(a, b hcl.AttributeSchema) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Blocks, func(a, b hcl.BlockHeaderSchema) int { return strings.Compare(a.Type, b.Type) })
+	return s
 }
 
 // attributes returns a spec with one attribute for each name; one that ends in
@@ -77,8 +90,10 @@ func attributes(names ...string) hcldec.ObjectSpec {
 	return spec
 }
 
-func blocks(name string, spec hcldec.ObjectSpec) hcldec.Spec {
-	return &hcldec.BlockTupleSpec{TypeName: name, Nested: spec}
+// nested returns a spec with any number of blocks of one type.
+func nested(name string, body *bodySpec, more ...hcldec.ObjectSpec) hcldec.ObjectSpec {
+	inner := with(append(more, body.spec)...)
+	return hcldec.ObjectSpec{name: &hcldec.BlockTupleSpec{TypeName: name, Nested: inner}}
 }
 
 func label(name string) hcldec.ObjectSpec {
@@ -97,17 +112,12 @@ func with(specs ...hcldec.ObjectSpec) hcldec.ObjectSpec {
 
 // content reads a body by its spec. What it has and should not have is an
 // error each; the rest is returned.
-func (l *loader) content(body hcl.Body, spec hcldec.ObjectSpec, more ...hcl.BlockHeaderSchema) *hcl.BodyContent {
-	schema := hcldec.ImpliedSchema(spec)
-	schema.Blocks = append(schema.Blocks, more...)
-	return l.contentOf(body, schema)
+func (l *loader) content(body hcl.Body, spec *bodySpec) *hcl.BodyContent {
+	return l.contentOf(body, spec.schema)
 }
 
+// contentOf is content for a schema.
 func (l *loader) contentOf(body hcl.Body, schema *hcl.BodySchema) *hcl.BodyContent {
-	// In a fixed order, since the first name that is near is suggested.
-	schema = &hcl.BodySchema{Attributes: slices.Clone(schema.Attributes), Blocks: slices.Clone(schema.Blocks)}
-	slices.SortFunc(schema.Attributes, func(a, b hcl.AttributeSchema) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(schema.Blocks, func(a, b hcl.BlockHeaderSchema) int { return strings.Compare(a.Type, b.Type) })
 	content, diags := body.Content(schema)
 	for _, d := range diags {
 		l.add(l.explain(d, schema))

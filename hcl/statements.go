@@ -12,13 +12,6 @@ import (
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
-// Specs of the blocks that say what becomes of what is recorded.
-var (
-	movedSpec   = attributes("from!", "to!")
-	removedSpec = with(attributes("from!"), hcldec.ObjectSpec{"lifecycle": blocks("lifecycle", attributes("destroy!"))})
-	importSpec  = attributes("to!", "path!")
-)
-
 // A statement is a moved, removed or import block.
 type statement struct {
 	kind    string
@@ -28,7 +21,7 @@ type statement struct {
 
 // takeStatement reads the body of a moved, removed or import block.
 func (l *loader) takeStatement(b *hcl.Block) {
-	spec := map[string]hcldec.ObjectSpec{"moved": movedSpec, "removed": removedSpec, "import": importSpec}[b.Type]
+	spec := map[string]*bodySpec{"moved": movedBody, "removed": removedBody, "import": importBody}[b.Type]
 	l.module.statements = append(l.module.statements, &statement{b.Type, headerOf(b), l.content(b.Body, spec)})
 }
 
@@ -191,7 +184,7 @@ func (l *loader) removed(s *statement, declared map[layout.Address]*instance, ou
 	r := layout.Removed{Destroy: true, Pos: pos(s.def)}
 	from, ok := l.address(s.content.Attributes["from"])
 	for i, b := range s.content.Blocks {
-		c := l.content(b.Body, attributes("destroy!"))
+		c := l.content(b.Body, destroyBody)
 		if i > 0 {
 			l.errorf(headerOf(b), "Duplicate lifecycle block", "A removed block has one lifecycle block; the first is at %s.", place(headerOf(s.content.Blocks[0])))
 		}
@@ -256,20 +249,17 @@ func (l *loader) imported(s *statement, declared map[layout.Address]*instance, o
 // otherReferences checks the references of check, removed and import blocks.
 func (l *loader) otherReferences() {
 	for _, name := range sortedKeys(l.module.checks) {
-		l.references(l.module.checks[name].refs, 0)
+		l.references(l.module.checks[name].refs(), 0)
 	}
 	for _, s := range l.module.statements {
 		if a := s.content.Attributes["path"]; a != nil {
 			l.references(a.Expr.Variables(), 0)
 		}
 		for _, b := range s.content.Blocks {
-			l.references(hcldec.Variables(b.Body, attributes("destroy!")), 0)
+			l.references(hcldec.Variables(b.Body, destroyBody.spec), 0)
 		}
 	}
 }
-
-// checkSpec is that of a check block.
-var checkSpec = hcldec.ObjectSpec{"assert": blocks("assert", assertSpec)}
 
 // checks evaluates the check blocks. What does not hold is a warning.
 func (l *loader) checks() {
@@ -279,7 +269,7 @@ func (l *loader) checks() {
 			l.errorf(b.def, "Check without assertions", "A check has at least one assert block with a condition and an error_message.")
 		}
 		for _, a := range b.content.Blocks {
-			c := l.content(a.Body, assertSpec)
+			c := l.content(a.Body, assertBody)
 			cond, message := c.Attributes["condition"], c.Attributes["error_message"]
 			if cond == nil || message == nil {
 				continue

@@ -213,7 +213,7 @@ func (l *loader) validations(ctx *hcl.EvalContext) {
 		b := l.module.variables[name]
 		blocks, _ := l.writeOut(b.content.Blocks, "validation", false, ctx)
 		for _, v := range blocks {
-			c, ctx := l.content(v.body, assertSpec), v.ctx
+			c, ctx := l.content(v.body, assertBody), v.ctx
 			cond, message := c.Attributes["condition"], c.Attributes["error_message"]
 			if cond == nil || message == nil {
 				continue
