@@ -59,8 +59,8 @@ func parseFile(data []byte, name string) (Connection, error) {
 			c.Auth = values
 		case lists[key] != nil:
 			*lists[key] = strings.Join(values, ",")
-		case words[key] != nil && len(values) == 1:
-			*words[key] = values[0]
+		case words[key] != nil && len(values) <= 1:
+			*words[key] = strings.Join(values, "")
 		case words[key] != nil:
 			return Connection{}, fmt.Errorf("%s: %q is one string", attr.Range, attr.Name)
 		default:
