@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -211,7 +212,11 @@ func redact(src []byte, part span, spans []span) (string, func(int) int) {
 	type shift struct{ at, to int } // source offset, offset in the result
 	shifts := []shift{{part.from, 0}}
 	next := part.from
-	for _, s := range spans {
+	first := sort.Search(len(spans), func(i int) bool { return spans[i].to > part.from })
+	for _, s := range spans[first:] {
+		if s.from >= part.to {
+			break
+		}
 		from, to := max(s.from, part.from), min(s.to, part.to)
 		if from < next || from >= to {
 			continue

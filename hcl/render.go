@@ -121,7 +121,7 @@ func (l *loader) snippet(s *source, spans []span, d *hcl.Diagnostic) *Snippet {
 	code = strings.TrimRight(code, "\r\n")
 	code = strings.ToValidUTF8(code, "\uFFFD")
 	out := &Snippet{
-		Code: l.scrub(code), StartLine: bytes.Count(src[:begin], []byte("\n")) + 1,
+		Code: l.scrub(code), StartLine: max(d.Subject.Start.Line, 1),
 		HighlightStartOffset: at(from), HighlightEndOffset: at(min(to, end)),
 		Values: []ExpressionValue{},
 	}
