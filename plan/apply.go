@@ -123,10 +123,11 @@ type side struct {
 	Side
 	a        *applier
 	e        *Ensemble
-	ledger   Ledger // as it is now
-	finished bool   // an earlier apply of the same plan did it all
-	batch    int    // batches that were committed
-	cursor   int    // ACL changes that were made
+	ledger   Ledger    // as it is now
+	finished bool      // an earlier apply of the same plan did it all
+	first    []zkfs.Op // that go with the first commit of this run
+	batch    int       // batches that were committed
+	cursor   int       // ACL changes that were made
 }
 
 // check does what comes before the first write: every ledger, every
@@ -242,6 +243,10 @@ func (s *side) run(ctx context.Context) error {
 func (s *side) begin() {
 	l := &s.ledger
 	p, e := s.a.p, s.e
+	if old := l.Unfinished(); old != nil {
+		// The history tells of the run that this one takes over or gives up.
+		s.first = []zkfs.Op{{Kind: zkfs.OpCreate, Path: historyPath(l.Path, old.Serial), Data: jsonOf(old), ACL: e.Ledger.ACL}}
+	}
 	l.Serial++
 	l.Roots = union(l.Roots, e.Ledger.Roots)
 	l.Below = union(l.Below, e.Ledger.Below)

@@ -259,6 +259,33 @@ func TestAnotherConfigurationWaitsForAnUnfinishedRun(t *testing.T) {
 	}
 }
 
+// TestRunThatOnlyLacksItsEnd is one that was cut off after its last change: the
+// next plan changes nothing and still brings it to its end.
+func TestRunThatOnlyLacksItsEnd(t *testing.T) {
+	s, p := start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	held := s.tree.lock("/lockform/test/apply", 1)
+	err := Apply(ctx, p, []Side{{"main", s, held}}, ApplyOptions{Observe: func(e Event) {
+		if e.Kind == EventACLSet && e.ACL == e.ACLs {
+			held.lose(errors.New("expired"))
+		}
+	}})
+	s.tree.release(held)
+	if !errors.Is(err, ErrPartial) {
+		t.Fatalf("got %v, want %v", err, ErrPartial)
+	}
+	next := makePlan(t, s, wide(), Options{})
+	if next.Empty() || next.Summary().NoOp != len(next.Ensembles[0].Steps) {
+		t.Errorf("got\n%s", text(t, next))
+	}
+	finishes(t, s, p, true)
+	runs, err := ReadHistory(t.Context(), s, "/lockform/test")
+	if err != nil || len(runs) != 3 || runs[1].Done || !runs[0].Done {
+		t.Errorf("history: got %+v, %v", runs, err)
+	}
+}
+
 func TestContenderThatComesDuringApply(t *testing.T) {
 	s := newTree().session(planner)
 	applyLayout(t, s, jobs(), Options{})

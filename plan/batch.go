@@ -108,9 +108,10 @@ func (d *differ) finish() {
 		e.Drift = append(e.Drift, Drift{Path: e.Ledger.Path, Kind: layout.KindLedger, Action: Delete, Pos: d.l.Pos, Reason: "the ledger is gone, and the layout owns znodes"})
 	}
 	prepared := slices.ContainsFunc(e.Steps, func(s Step) bool { return e.prepared(&s) })
-	if e.Empty() && (prepared || lost || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
-		// Nothing to write but the ledger: that it does not vouch for the tree
-		// any more, or what Prepare has made.
+	unfinished := d.live.Ledger.Unfinished() != nil
+	if e.Empty() && (prepared || lost || unfinished || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
+		// Nothing to write but the ledger: what Prepare has made, that a run
+		// came to its end, that it does not vouch for the tree any more.
 		e.Batches = []Batch{{Ops: 2, Bytes: ledgerBytes(e) + overhead}}
 	}
 }

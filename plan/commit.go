@@ -38,7 +38,7 @@ func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) (int64, e
 	all := append([]zkfs.Op{
 		{Kind: zkfs.OpSet, Path: next.Path, Data: data, Version: s.ledger.Stat.Version},
 		{Kind: zkfs.OpCheck, Path: s.Lock.Node(), Version: 0},
-	}, ops...)
+	}, append(s.first, ops...)...)
 	unknown := false // a request may have been, or may yet be, carried out
 	for {
 		if s.Lock.Context().Err() != nil {
@@ -53,7 +53,7 @@ func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) (int64, e
 		if err == nil {
 			s.a.wrote = true
 			next.Stat = results[0].Stat
-			s.ledger = next
+			s.ledger, s.first = next, nil
 			return results[0].Zxid, nil
 		}
 		me, isMulti := errors.AsType[*zkfs.MultiError](err)
@@ -79,7 +79,7 @@ func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) (int64, e
 			return 0, s.refusedMulti(ctx, lookErr)
 		case lookErr == nil && committed:
 			s.a.wrote = true
-			s.ledger = found
+			s.ledger, s.first = found, nil
 			return 0, nil
 		case lookErr == nil && found.Stat.Version != s.ledger.Stat.Version:
 			return 0, s.refusedMulti(ctx, err)
