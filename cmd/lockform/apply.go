@@ -18,6 +18,7 @@ import (
 type applyFlags struct {
 	planFlags
 	approved    bool
+	purge       bool // destroy only
 	lockTimeout time.Duration
 }
 
@@ -94,15 +95,19 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 		if err := refuseBlocked(p); err != nil {
 			return err
 		}
-		if p.Empty() && !p.Abandon {
-			return nil
-		}
-		if !f.approved {
-			if err := a.approve(ctx, p); err != nil {
+		idle := p.Empty() && !p.Abandon
+		if !f.approved && (!idle || f.purge) {
+			if err := a.approve(ctx, p, f.purge); err != nil {
 				return err
 			}
 		}
-		waited, err := a.carryOut(ctx, f, p, links)
+		waited := false
+		if !idle {
+			waited, err = a.carryOut(ctx, f, p, links)
+		}
+		if err == nil && f.purge {
+			return a.purge(ctx, l.Ledger, links)
+		}
 		if !waited || !errors.Is(err, plan.ErrStale) {
 			return err
 		}
@@ -126,42 +131,23 @@ func refuseBlocked(p *plan.Plan) error {
 	err := &plan.Error{Kind: plan.ErrBlocked}
 	for i := range p.Ensembles {
 		for _, b := range p.Ensembles[i].Blocked {
-			detail := b.Detail
-			for _, h := range b.Holders {
-				detail += "\n" + holder(h)
-			}
-			err.Problems = append(err.Problems, plan.Problem{
-				Summary: "Blocked: " + string(b.Reason), Detail: detail + "\nNothing was written.",
-				Address: b.Address, Path: b.Path, Pos: b.Pos,
-			})
+			p := b.Problem()
+			p.Detail += "\nNothing was written."
+			err.Problems = append(err.Problems, p)
 		}
 	}
 	return err
 }
 
-// holder returns a line about a contender that is in the way.
-func holder(h plan.Holder) string {
-	line := map[bool]string{true: "Held", false: "Waited for"}[h.Holds]
-	name := h.Owner
-	if name == "" {
-		name = h.Name
-	}
-	line += " by " + name
-	if h.Host != "" {
-		line += fmt.Sprintf(" on %s, pid %d", h.Host, h.PID)
-	}
-	if h.Since != "" {
-		line += ", since " + h.Since
-	}
-	return line + "."
-}
-
 // approve asks on the terminal. Only "yes" is a yes.
-func (a *app) approve(ctx context.Context, p *plan.Plan) error {
+func (a *app) approve(ctx context.Context, p *plan.Plan, purge bool) error {
 	question, what := "Do you want to perform these actions?", "lockform will perform the actions described above."
 	if p.Mode == plan.Destroy {
 		question = "Do you really want to destroy everything that this layout owns?"
 		what = "lockform will delete all of its znodes, as shown above. There is no undo."
+		if purge {
+			what = "lockform will delete all of its znodes, as shown above, and then ledger and history. There is no undo."
+		}
 	}
 	fmt.Fprintf(a.Out, "\n%s\n  %s\n  Only 'yes' will be accepted to approve.\n\n", a.bold(question), what)
 	answer, err := a.Ask(ctx, "  "+a.bold("Enter a value: "), false)

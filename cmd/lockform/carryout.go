@@ -46,10 +46,16 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 		}
 		a.observe(progress, len(links) > 1, e)
 	}
+	if !a.mute {
+		fmt.Fprintln(a.Out)
+	}
 	if err := plan.Apply(ctx, p, sides, o); err != nil {
 		return waited, err
 	}
 	progress.Stop()
+	for _, s := range a.streams {
+		s.Applied(p)
+	}
 	if !a.mute {
 		fmt.Fprintf(a.Out, "\n%s %s\n", term.Paint(a.OutColor(), a.doneWord(p), term.Bold, term.Green), counts(p.Summary()))
 	}

@@ -14,12 +14,12 @@ func (a *app) destroy() *cli.Command {
 		Name: "destroy", Usage: "delete everything that the layout owns",
 		Description: `Plans to delete every znode that the layout owns, shows the plan, asks for
 approval and carries it out. Locks in use and protected znodes are refused. The
-ledger and its history stay.
+ledger and its history stay, unless -purge removes them too.
 
 Examples:
   lockform destroy
-  lockform destroy -auto-approve`,
-		Flags: f.applying(),
+  lockform destroy -auto-approve -purge`,
+		Flags: append([]cli.Flag{boolFlag("purge", "remove the ledger and its history at the end", &f.purge)}, f.applying()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArgs(cmd); err != nil {
 				return err

@@ -118,7 +118,7 @@ func (a *app) failed(err error) {
 	}
 	all := problems(err)
 	for _, s := range a.streams {
-		if errors.As(err, new(*plan.ApplyError)) {
+		if errors.As(err, new(*plan.Error)) {
 			s.Failed(err)
 			continue
 		}

@@ -35,6 +35,7 @@ type LockJSON struct {
 // ContenderJSON is one holder or waiter.
 type ContenderJSON struct {
 	Node     string     `json:"node"`
+	ID       string     `json:"id,omitempty"` // the GUID
 	Mode     string     `json:"mode"`
 	Owner    string     `json:"owner,omitempty"`
 	Host     string     `json:"host,omitempty"`
@@ -88,7 +89,7 @@ func contenders(l Lock, cs []lock.Contender, now time.Time) []ContenderJSON {
 	all := make([]ContenderJSON, 0, len(cs))
 	for _, c := range cs {
 		j := ContenderJSON{
-			Node: c.Node.String(), Mode: c.Mode, Owner: c.Owner, Host: c.Host, PID: c.PID,
+			Node: c.Node.String(), ID: c.ID, Mode: c.Mode, Owner: c.Owner, Host: c.Host, PID: c.PID,
 			Token: c.Token, Session: fmt.Sprintf("0x%x", uint64(c.Session)), Sequence: c.Sequence,
 			Client: c.Client, Foreign: c.Foreign, Notes: Notes(l, c, now),
 		}
