@@ -132,7 +132,7 @@ func (c *Client) prepare(w *wait, paths []zkfs.Path, o Options) (*session, []req
 	var requests []request
 	var asked layout.Policy // the session that serves all
 	for i, path := range paths {
-		p, err := s.policy(w.ctx, path, o)
+		p, _, err := s.policy(w.ctx, path, o)
 		if err == nil {
 			p = o.stricter(p)
 			_, err = recipeOf(p, o.Shared)
@@ -185,6 +185,16 @@ func (c *Client) take(w *wait, s *session, r request, o Options) (*Held, error) 
 		return cl.newHeld(o)
 	}
 	cl = c.newClaim(s, r.path, r.policy, o)
+	if o.Policy == nil {
+		// The session may be another than the one on which the policy was read.
+		p, h, err := s.policy(w.ctx, r.path, o)
+		if err != nil {
+			cl.leave(w.ctx)
+			return nil, err
+		}
+		cl.policy, cl.home = o.stricter(p), h
+		cl.mode = modeOf(p, o.Shared)
+	}
 	acquire := cl.acquire
 	if cl.around = around(r.path, r.policy, o); cl.around != nil {
 		acquire = cl.borrow
@@ -211,8 +221,13 @@ func (cl *claim) acquire(w *wait) (*Held, error) {
 		return nil, err
 	}
 	cl.s.add(cl)
-	if err := cl.stand(w, children); err != nil {
-		return nil, err
+	if cl.home != nil && !cl.home.fresh() {
+		return nil, errAgain // the policy by which it was made is out of date
+	}
+	if !cl.mine {
+		if err := cl.stand(w, children); err != nil {
+			return nil, err
+		}
 	}
 	h, err := cl.hold(w.ctx)
 	if err != nil {

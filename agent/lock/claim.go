@@ -30,6 +30,7 @@ type claim struct {
 	end context.CancelCauseFunc
 
 	left chan struct{} // closed when the contender is gone
+	home *home         // where its policy was remembered; nil for a given one
 
 	// Of a waiter, whose goroutine alone uses them; a hold's are followed.
 	ownWatch, policyWatch *zkconn.Watch

@@ -298,7 +298,7 @@ func (c *Client) Policy(ctx context.Context, path zkfs.Path) (layout.Policy, err
 		return layout.Policy{}, err
 	}
 	defer c.done(s)
-	p, err := s.policy(ctx, path, Options{})
+	p, _, err := s.policy(ctx, path, Options{})
 	if err != nil {
 		return p, &Error{path, err}
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 // join creates the contender and returns the children of the lock as they were
-// at that time or later. A create whose reply was lost is looked for by its
+// at that time or later; none when the reply to the create showed that it is
+// alone. A create whose reply was lost is looked for by its
 // GUID before it is sent again.
 func (cl *claim) join(ctx context.Context) (children []string, err error) {
 	cl.mu.Lock()
@@ -81,6 +82,17 @@ func refused(err error) bool {
 // create makes the nodes and lists the children. The error is that of the
 // create; a listing that failed is made again.
 func (cl *claim) create(ctx context.Context, prefixes []string, data []byte, acl zkfs.ACL) ([]string, error) {
+	if e := cl.expect(); e.home != nil {
+		res, err := cl.s.Create(ctx, cl.path.Join(prefixes[0]), data, acl, zkfs.EphemeralSequential)
+		if err != nil {
+			return nil, err
+		}
+		cl.made([]found{{res.Path, res.Zxid}})
+		if cl.mine = e.met(cl); cl.mine {
+			return nil, nil
+		}
+		return cl.list(ctx)
+	}
 	if len(prefixes) == 1 {
 		res, children, err := cl.s.CreateList(ctx, cl.path.Join(prefixes[0]), data, acl, zkfs.EphemeralSequential)
 		if res.Path == "" {

@@ -1,7 +1,6 @@
 package lock
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,17 +31,12 @@ func declared(data []byte, err error, o Options) (layout.Policy, error) {
 	return layout.Policy{}, fmt.Errorf("%w (%w)", ErrNotDeclared, err)
 }
 
-// policy returns the policy of a lock as it is declared now, or that of the
-// options.
-func (s *session) policy(ctx context.Context, path zkfs.Path, o Options) (layout.Policy, error) {
-	if o.Policy != nil {
-		if errs := o.Policy.Validate(); len(errs) > 0 {
-			return layout.Policy{}, fmt.Errorf("its policy: %w", errs[0])
-		}
-		return *o.Policy, nil
+// valid returns the first fault of a policy that the caller gave.
+func valid(p layout.Policy) error {
+	if errs := p.Validate(); len(errs) > 0 {
+		return fmt.Errorf("its policy: %w", errs[0])
 	}
-	data, _, err := s.Get(ctx, path)
-	return declared(data, err, o)
+	return nil
 }
 
 // stricter returns the policy with what the options make stricter.

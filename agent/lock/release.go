@@ -108,11 +108,11 @@ func (cl *claim) clean(ctx context.Context) {
 		nodes = nil // whoever made them deletes them
 	}
 	cl.mu.Unlock()
-	signalled := false
+	signalled, epoch := false, cl.s.Epoch()
 	over := cl.persist(ctx, func(ctx context.Context) error {
 		if !signalled {
 			signalled = true // once; what is left of it is deleted
-			if cl.signal(ctx) {
+			if cl.signal(ctx, epoch) {
 				return nil
 			}
 		}

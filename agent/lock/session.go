@@ -31,6 +31,7 @@ type session struct {
 	refs int // attempts, holds and clean-ups under way; guarded by Client.mu
 
 	mu          sync.Mutex
+	homes       map[zkfs.Path]*home
 	claims      map[*claim]struct{}
 	idleSince   zkconn.Instant // when the last claim went
 	lastBeat    zkconn.Instant // when the latest acknowledged heartbeat was sent
@@ -54,6 +55,7 @@ func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, b
 		Session: zs, key: key, borrowed: borrowed, log: log,
 		identity:    zkfs.Digest(user, password),
 		opened:      zkconn.Now(),
+		homes:       make(map[zkfs.Path]*home),
 		claims:      make(map[*claim]struct{}),
 		outstanding: make(map[*beat]struct{}),
 		beaten:      make(chan struct{}),

@@ -78,9 +78,10 @@ func (cl *claim) passed(a ahead, e zkconn.Event) bool {
 	return len(cl.ownWatch.C) == 0
 }
 
-// signal gives up a hold by signal. False means that the plain way remains to be
-// gone: another kind of leaving, or a transaction whose outcome is not known.
-func (cl *claim) signal(ctx context.Context) bool {
+// signal gives up a hold by signal, on the connection of epoch if nothing
+// breaks. False means that the plain way remains to be gone: another kind of
+// leaving, or a transaction that was refused or whose outcome is not known.
+func (cl *claim) signal(ctx context.Context, epoch uint64) bool {
 	cl.mu.Lock()
 	nodes, data, may := cl.nodes, cl.data, cl.held && cl.state == Released && cl.signals && cl.around == nil &&
 		!cl.uncertain && len(cl.nodes) == 1 && signalling(cl.policy, cl.private)
@@ -92,5 +93,8 @@ func (cl *claim) signal(ctx context.Context) bool {
 		{Kind: zkfs.OpSet, Path: nodes[0], Data: data, Version: 0},
 		{Kind: zkfs.OpDelete, Path: nodes[0], Version: 1},
 	})
+	if err == nil && cl.home != nil && cl.s.Epoch() == epoch {
+		cl.home.left(cl.sequence, epoch)
+	}
 	return err == nil || errors.Is(err, zkfs.ErrNoNode)
 }

@@ -1,0 +1,148 @@
+package lock
+
+import (
+	"context"
+	"sync"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+	"github.com/lockform/lockform/zkfs/recipe"
+	"github.com/lockform/lockform/zkfs/zkconn"
+)
+
+// maxHomes bounds what a session remembers.
+const maxHomes = 4096
+
+// A home is what a session remembers of a lock that it took: the policy, with a
+// watch that tells when that is out of date, and its own last hold.
+//
+// Whoever takes the same lock again and again needs no listing then. The
+// sequence of a lock's children rises by one with every child that is made, by
+// whoever. So a contender whose sequence is exactly one above that of our last
+// hold is alone: that hold stood first, nothing was made since, and it is gone.
+// This needs the lock's znode to be the same, with one counter: the watch on it
+// was armed before the last contender was deleted, and has not fired when the
+// reply to the create is handled. Events and replies of one connection come in
+// the order of what they tell, so all of it must have happened on one.
+type home struct {
+	watch  *zkconn.Watch
+	policy layout.Policy
+
+	mu    sync.Mutex
+	stale bool // the watch has fired
+	last  int64
+	epoch uint64 // the connection of the last hold's end; 0: there is none
+}
+
+// fresh reports whether nothing has happened to the lock's znode, as far as the
+// connection has told.
+func (h *home) fresh() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.stale {
+		select {
+		case <-h.watch.C:
+			h.stale = true
+		default:
+		}
+	}
+	return !h.stale
+}
+
+// home returns what is remembered of a lock, nil when that is nothing.
+func (s *session) home(path zkfs.Path) *home {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.homes[path]
+	if h != nil && !h.fresh() {
+		delete(s.homes, path)
+		return nil
+	}
+	return h
+}
+
+// remember keeps a home and returns it, or the one that somebody else has kept
+// meanwhile.
+func (s *session) remember(path zkfs.Path, h *home) *home {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.homes[path]; old != nil && old.fresh() {
+		h.watch.Stop()
+		return old
+	}
+	if len(s.homes) >= maxHomes {
+		for p, any := range s.homes {
+			any.forget()
+			delete(s.homes, p)
+			break
+		}
+	}
+	s.homes[path] = h
+	return h
+}
+
+// forget gives the watch up: nothing is known from here on.
+func (h *home) forget() {
+	h.watch.Stop()
+	h.mu.Lock()
+	h.stale = true
+	h.mu.Unlock()
+}
+
+// policy returns the policy of a lock as it is declared now, or that of the
+// options. What is remembered is checked again by whoever makes a contender by
+// it, when its reply has come.
+func (s *session) policy(ctx context.Context, path zkfs.Path, o Options) (layout.Policy, *home, error) {
+	if o.Policy != nil {
+		return *o.Policy, nil, valid(*o.Policy)
+	}
+	if h := s.home(path); h != nil {
+		return h.policy, h, nil
+	}
+	data, _, w, err := s.GetW(ctx, path)
+	if p, perr := layout.ParsePolicy(data); err == nil && perr == nil {
+		return p, s.remember(path, &home{watch: w, policy: p}), nil
+	}
+	if w != nil {
+		w.Stop()
+	}
+	p, err := declared(data, err, o)
+	return p, nil, err
+}
+
+// An expectation is the sequence that tells a new contender that it is alone.
+type expectation struct {
+	home     *home
+	sequence int64
+	epoch    uint64
+}
+
+// expect returns what a create that is sent after this call may expect. The
+// zero expectation is never met.
+func (cl *claim) expect() expectation {
+	h := cl.home
+	if h == nil || cl.policy.Mode != layout.Exclusive || cl.policy.Recipe == layout.Bridge {
+		return expectation{}
+	}
+	epoch := cl.s.Epoch()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.epoch == 0 || h.epoch != epoch || h.watch.Epoch != epoch {
+		return expectation{}
+	}
+	return expectation{h, h.last + 1, epoch}
+}
+
+// met reports whether the contender that was made is alone.
+func (e expectation) met(cl *claim) bool {
+	return e.home != nil && cl.sequence == e.sequence && cl.sequence < recipe.SequenceEnd && !cl.uncertain &&
+		cl.s.Epoch() == e.epoch && e.home.fresh()
+}
+
+// left notes that the contender of an exclusive hold was deleted by us, by a
+// request that was sent and answered on one connection.
+func (h *home) left(sequence int64, epoch uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last, h.epoch = sequence, epoch
+}
