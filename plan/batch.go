@@ -53,7 +53,7 @@ func (d *differ) apparatus() {
 	// Who may register too much is put right with the next change of an ACL: it
 	// would cost a delete its atomicity.
 	agents := l.Path.Join(agentsName)
-	other := slices.ContainsFunc(d.e.Steps, func(s Step) bool { return s.ACL != nil && !s.Has(Create) })
+	other := slices.ContainsFunc(d.e.Steps, func(s Step) bool { return s.ACL != nil && !s.makes() })
 	if n := d.node(agents); other || revokes(l.Agents, n.ACL) {
 		set(agents, layout.KindLedger, l.Agents)
 	}
@@ -95,7 +95,7 @@ func (d *differ) finish() {
 	e.Ledger.Complete = d.o.Mode == Normal && !d.o.partial()
 
 	for i := range e.Steps {
-		if s := &e.Steps[i]; s.ACL != nil && !s.Has(Create) {
+		if s := &e.Steps[i]; s.ACL != nil && !s.makes() {
 			e.ACLs = append(e.ACLs, i)
 		}
 	}
@@ -168,6 +168,12 @@ func (e *Ensemble) ops(s *Step) []zkfs.Op {
 	case e.prepared(s):
 	case s.Has(Create):
 		return []zkfs.Op{
+			{Kind: zkfs.OpCreate, Path: s.Path, ACL: s.ACL},
+			{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: 0},
+		}
+	case s.Has(Rotate):
+		return []zkfs.Op{
+			{Kind: zkfs.OpDelete, Path: s.Path, Version: s.Pre.Version},
 			{Kind: zkfs.OpCreate, Path: s.Path, ACL: s.ACL},
 			{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: 0},
 		}

@@ -62,7 +62,7 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 			stale = append(stale, p)
 			continue
 		}
-		if step.Has(Delete) && n.Stat.NumChildren > leaving[n.Path] {
+		if step.empties() && n.Stat.NumChildren > leaving[n.Path] {
 			b, err := s.inUse(ctx, step)
 			if err != nil {
 				return nil, nil, err

@@ -24,8 +24,8 @@ func (d *differ) one(w *want) {
 		return
 	}
 	// What needs no parsing comes first: it is most of a large tree.
-	checkACL := n.ACL != nil || n.Denied&zkfs.PartACL != 0
-	if data, err := w.record(d.l.Name, n.Stat.Aversion).Encode(); err == nil && !checkACL && bytes.Equal(data, n.Data) {
+	look := n.ACL != nil || n.Denied&zkfs.PartACL != 0 || d.o.rotates(w)
+	if data, err := w.record(d.l.Name, n.Stat.Aversion).Encode(); err == nil && !look && bytes.Equal(data, n.Data) {
 		s.Actions = noOp
 		d.add(s)
 		return
@@ -185,6 +185,10 @@ func (d *differ) compare(w *want, n zkfs.Node, rec layout.Record, s Step) {
 		s.Actions = append([]Action{UpdatePolicy}, s.Actions...)
 	}
 	d.drifted(w, n, rec, &s)
+	if d.o.rotates(w) {
+		d.rotate(w, n, s)
+		return
+	}
 	if len(s.Actions) == 0 {
 		// The recorded aversion may lag behind an ACL that was changed and
 		// changed back; that is nobody's concern.
@@ -277,7 +281,7 @@ func (s *Step) Changes() []Change {
 	if s.Foreign > 0 {
 		changes = append(changes, Change{"data", string(jsonOf(fmt.Sprintf("%d bytes that are no record", s.Foreign))), `"the record"`})
 	}
-	if s.ACL != nil {
+	if s.ACL != nil && (s.OldACL != nil || s.Has(Create)) {
 		if c, ok := aclChange(s.OldACL, s.ACL); ok {
 			changes = append(changes, c)
 		}

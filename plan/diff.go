@@ -121,6 +121,7 @@ func (d *differ) diff() {
 	d.unfinished()
 	d.open()
 	d.imports()
+	d.rotations()
 	if d.wanting() {
 		for _, w := range d.wants {
 			if d.o.covers(w.Address) {

@@ -266,6 +266,15 @@ func TestDiff(t *testing.T) {
 			name: "RefreshOnlyLeavesChanges", first: one(), second: jobs(), o: Options{Mode: RefreshOnly}, want: []string{},
 		},
 		{
+			name: "Rotates", first: one(), second: one(mode(layout.ReadWrite)), o: Options{Rotate: []layout.Address{"lock.a"}},
+			want: []string{"rotate /a", `  mode: "exclusive" → "read_write"`},
+		},
+		{
+			name: "NeverRotatesWhatIsUsed", first: one(), second: one(), o: Options{Rotate: []layout.Address{"lock.a"}},
+			change: func(tree *fakeTree) { tree.put("/a/"+queued, "", nil) },
+			want:   []string{"rotate /a", "blocked: held /a"},
+		},
+		{
 			name: "AnotherPlanner", first: one(), second: one(), ids: []zkfs.Identity{planner, zkfs.Digest("second", "s")},
 			want: []string{
 				"update ACL /a", "  acl: + digest:second cdrwa",
@@ -320,6 +329,7 @@ func TestDiff(t *testing.T) {
 			if len(tc.o.Disown) > 0 {
 				return // and what is declared is not ours any more
 			}
+			tc.o.Rotate = nil
 			if again := makePlan(t, s, tc.second, tc.o); !again.Empty() || again.HasDrift() {
 				t.Errorf("the plan after it is not empty:\n%s", text(t, again))
 			}

@@ -32,6 +32,7 @@ const (
 	Move         Action = "move"   // rewrite the recorded address
 	Disown       Action = "disown" // clear the record and leave the znode
 	Delete       Action = "delete"
+	Rotate       Action = "rotate"  // make an empty lock anew, so that its sequence begins again
 	Refresh      Action = "refresh" // RefreshOnly: record what has drifted
 )
 
@@ -44,6 +45,7 @@ type Options struct {
 	Abandon   bool             // give up an unfinished run of another configuration
 	Imports   []layout.Import  // besides those of the layout
 	Disown    []layout.Address // "state rm": disown these and do nothing else
+	Rotate    []layout.Address // locks to make anew, which must be empty
 	Created   time.Time        // the plan's time, for its file
 
 	maxBatch int // bytes, instead of MaxBatch
@@ -141,6 +143,12 @@ type Step struct {
 
 // Has reports whether the step does a.
 func (s *Step) Has(a Action) bool { return slices.Contains(s.Actions, a) }
+
+// makes reports whether the step creates its znode.
+func (s *Step) makes() bool { return s.Has(Create) || s.Has(Rotate) }
+
+// empties reports whether the step needs its znode to be without children.
+func (s *Step) empties() bool { return s.Has(Delete) || s.Has(Rotate) }
 
 // NoOp reports whether the step does nothing.
 func (s *Step) NoOp() bool { return s.Has(NoOp) }

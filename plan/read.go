@@ -293,12 +293,17 @@ func needAllACLs(ledger *Ledger, ids []zkfs.Identity) bool {
 }
 
 // contenders reads who holds and waits for the locks that are no longer
-// declared.
+// declared, or are to be made anew.
 func (r *reader) contenders() error {
 	wanted := make(map[zkfs.Path]bool)
 	if r.o.Mode != Destroy {
 		for _, w := range r.live.declared(r.l, r.o) {
 			wanted[w.Path] = true
+		}
+	}
+	for _, w := range r.live.declared(r.l, r.o) {
+		if r.o.rotates(w) {
+			delete(wanted, w.Path)
 		}
 	}
 	var locks []zkfs.Path

@@ -26,7 +26,7 @@ import (
 //	plan_refused     refusal {reason, paths}; reason is "stale" or "blocked"
 //	diagnostic       diagnostic {severity, summary, detail, address, path, range}
 //
-// action is Terraform's word (create, update, delete, move, import, remove),
+// action is Terraform's word (create, update, replace, delete, move, import, remove),
 // actions are ours. Its methods are not safe for concurrent use; the first error
 // of W is kept in Err and ends the stream.
 type Stream struct {
@@ -196,6 +196,8 @@ func word(actions []Action) string {
 			return string(a)
 		case Adopt:
 			return "import"
+		case Rotate:
+			return "replace"
 		case Disown:
 			return "remove"
 		case NoOp:

@@ -209,6 +209,8 @@ func (s *Step) symbol() (symbol, color string) {
 		return "+", green
 	case s.Has(Delete):
 		return "-", red
+	case s.Has(Rotate):
+		return "-/+", yellow
 	case s.Has(Adopt):
 		return "=", cyan
 	case s.Has(Disown):
