@@ -338,3 +338,29 @@ func TestFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestNestedTooDeeply checks that what would fill the stack is an error.
+func TestNestedTooDeeply(t *testing.T) {
+	const n = 200_000
+	deep := "locals { a = " + strings.Repeat("(", n) + "1" + strings.Repeat(")", n) + " }"
+	for name, c := range map[string]struct {
+		files map[string]string
+		o     Options
+	}{
+		"Native":       {files: map[string]string{"a.hcl": deep}},
+		"JSON":         {files: map[string]string{"a.hcl.json": `{"locals": {"a": ` + strings.Repeat("[", n) + strings.Repeat("]", n) + "}}"}},
+		"Template":     {files: map[string]string{"a.hcl": `locals { a = "` + strings.Repeat(`${"`, n) + strings.Repeat(`"}`, n) + `" }`}},
+		"VariableFile": {files: map[string]string{"a.hcl": "layout \"x\" {}", "lockform.vars.hcl": "a = " + strings.Repeat("[", n)}},
+		"Flag":         {map[string]string{"a.hcl": "layout \"x\" {}\nvariable \"a\" { type = list(string) }"}, Options{Vars: []Assignment{{Name: "a", Value: strings.Repeat("[", n)}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, d := Load(directory(t, c.files), c.o)
+			if l != nil || !strings.Contains(show(t, d), "deep") {
+				t.Errorf("got a layout, or other errors")
+			}
+		})
+	}
+	if _, d := Format([]byte(deep), "a.hcl"); !d.HasErrors() {
+		t.Errorf("Format gave no error")
+	}
+}

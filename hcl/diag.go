@@ -34,7 +34,7 @@ type Position struct {
 // secret they are shown as "…".
 type Snippet struct {
 	Context              *string           `json:"context"` // the enclosing block, such as `namespace "jobs"`
-	Code                 string            `json:"code"`    // whole lines, without the last newline
+	Code                 string            `json:"code"`    // whole lines unless they are very long, without the last newline
 	StartLine            int               `json:"start_line"`
 	HighlightStartOffset int               `json:"highlight_start_offset"` // bytes into Code
 	HighlightEndOffset   int               `json:"highlight_end_offset"`

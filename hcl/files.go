@@ -1,6 +1,7 @@
 package hcl
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -119,7 +120,9 @@ func (l *loader) parse(src []byte, name string, values bool) *source {
 	s := &source{name: name, values: values}
 	l.sources[name] = s
 	var diags hcl.Diagnostics
-	if s.isJSON() {
+	if at := tooDeep(src); at > 0 {
+		diags = deepDiagnostic(src, name, at)
+	} else if s.isJSON() {
 		s.file, diags = json.Parse(src, name)
 	} else {
 		s.file, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
@@ -139,6 +142,40 @@ func (l *loader) parse(src []byte, name string, values bool) *source {
 		l.add(d)
 	}
 	return s
+}
+
+// maxDepth is how deep brackets may be nested. The parsers call themselves for
+// each level, and would end the program where the stack is full.
+const maxDepth = 1000
+
+// tooDeep returns where the brackets of a source become deeper than maxDepth,
+// and 0 where they do not. Brackets in text count too, which does no harm:
+// nobody writes a thousand that are not closed.
+func tooDeep(src []byte) int {
+	depth := 0
+	for i, c := range src {
+		switch c {
+		case '(', '[', '{':
+			if depth++; depth > maxDepth {
+				return i
+			}
+		case ')', ']', '}':
+			depth = max(depth-1, 0)
+		}
+	}
+	return 0
+}
+
+func deepDiagnostic(src []byte, name string, at int) hcl.Diagnostics {
+	line := bytes.Count(src[:at], []byte("\n")) + 1
+	column := at - bytes.LastIndexByte(src[:at], '\n')
+	from := hcl.Pos{Line: line, Column: column, Byte: at}
+	to := hcl.Pos{Line: line, Column: column + 1, Byte: at + 1}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError, Summary: "Nested too deeply",
+		Detail:  fmt.Sprintf("Brackets are nested more than %d levels deep here. Take parts out into locals.", maxDepth),
+		Subject: &hcl.Range{Filename: name, Start: from, End: to},
+	}}
 }
 
 // hideQuoted replaces what a parser quotes from a file that may be secret.

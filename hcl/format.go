@@ -19,7 +19,13 @@ func Format(src []byte, filename string) ([]byte, Diagnostics) {
 	l := newLoader(".", Options{})
 	l.sources[filename] = &source{name: filename, values: isVars(filename)}
 	// The formatter takes anything; only the parser knows what is wrong.
-	f, diags := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	var f *hcl.File
+	var diags hcl.Diagnostics
+	if at := tooDeep(src); at > 0 {
+		diags = deepDiagnostic(src, filename, at)
+	} else {
+		f, diags = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	}
 	if f == nil {
 		f = &hcl.File{Body: hcl.EmptyBody(), Bytes: src}
 	}

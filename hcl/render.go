@@ -98,6 +98,9 @@ func (l *loader) withoutConsequences(list hcl.Diagnostics) hcl.Diagnostics {
 	})
 }
 
+// maxSnippet is the longest part of a source that is shown, in bytes.
+const maxSnippet = 4096
+
 // snippet cuts out the lines that a diagnostic is about.
 func (l *loader) snippet(s *source, spans []span, d *hcl.Diagnostic) *Snippet {
 	src := s.file.Bytes
@@ -117,9 +120,15 @@ func (l *loader) snippet(s *source, spans []span, d *hcl.Diagnostic) *Snippet {
 			break
 		}
 	}
+	if end-begin > maxSnippet {
+		// A file on one line, as programs write them: what is near.
+		begin, end = max(begin, from-maxSnippet/4), min(end, from+maxSnippet)
+	}
 	code, at := redact(src, span{begin, end}, spans)
 	code = strings.TrimRight(code, "\r\n")
-	code = strings.ToValidUTF8(code, "\uFFFD")
+	if valid := strings.ToValidUTF8(code, "\uFFFD"); valid != code {
+		code, at = valid, func(int) int { return 0 }
+	}
 	out := &Snippet{
 		Code: l.scrub(code), StartLine: max(d.Subject.Start.Line, 1),
 		HighlightStartOffset: at(from), HighlightEndOffset: at(min(to, end)),

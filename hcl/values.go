@@ -104,6 +104,10 @@ func (l *loader) givenValue(name string, d *variableDecl, g *given) cty.Value {
 	default:
 		// The text is never cited: it may be a secret.
 		file := "<value of var." + name + ">"
+		if tooDeep([]byte(*g.text)) > 0 {
+			l.errorAt(nil, "Invalid value for variable", "The value that %s gives to variable %q has brackets more than %d levels deep.", g.from, name, maxDepth)
+			return cty.NilVal
+		}
 		expr, diags := hclsyntax.ParseExpression([]byte(*g.text), file, hcl.InitialPos)
 		if !diags.HasErrors() {
 			v, diags = expr.Value(nil)
