@@ -12,8 +12,9 @@ import (
 
 // ApplyOptions say who applies and who is told. The zero value works.
 type ApplyOptions struct {
-	User, Host, Commit, Version string // for ledger and history; "" leaves them out
-	Abandon                     bool   // give up an unfinished run of another configuration
+	User, Host, Commit, Version string        // for ledger and history; "" leaves them out
+	Abandon                     bool          // give up an unfinished run of another configuration
+	Drain                       time.Duration // let locks that are to be deleted run empty for so long; 0: refuse those in use
 	Observe                     func(Event)
 	Now                         func() time.Time // nil: time.Now
 }
@@ -24,6 +25,7 @@ type EventKind string
 // The events, in the order in which they come.
 const (
 	EventStart     EventKind = "start"           // everything was checked; the first write follows
+	EventDrain     EventKind = "drain_start"     // the locks of Steps take nobody any more; it comes before EventStart
 	EventBatch     EventKind = "batch_start"     // a multi is about to be sent
 	EventCommitted EventKind = "batch_committed" // it was carried out
 	EventACL       EventKind = "acl_start"       // one ACL is about to be set
@@ -82,6 +84,23 @@ func Apply(ctx context.Context, p *Plan, sides []Side, o ApplyOptions) error {
 	if err := a.check(ctx); err != nil {
 		return err
 	}
+	err := a.run(ctx)
+	for _, s := range a.sides {
+		if problems := s.reopen(ctx); len(problems) > 0 {
+			err = errors.Join(err, &Error{Problems: problems})
+		}
+	}
+	return err
+}
+
+// run drains what has to be drained, of all sides, and carries out one side
+// after the other.
+func (a *applier) run(ctx context.Context) error {
+	for _, s := range a.sides {
+		if err := s.drain(ctx); err != nil {
+			return err
+		}
+	}
 	for _, s := range a.sides {
 		if s.finished || s.e.Empty() {
 			continue
@@ -98,7 +117,7 @@ func refused(p *Plan, o ApplyOptions) error {
 	var problems []Problem
 	for i := range p.Ensembles {
 		for _, b := range p.Ensembles[i].Blocked {
-			if b.Reason != BlockUnfinished || !o.Abandon {
+			if !(b.Reason == BlockUnfinished && o.Abandon || b.Reason == BlockHeld && o.Drain > 0) {
 				problems = append(problems, b.Problem())
 			}
 		}
@@ -126,6 +145,8 @@ type side struct {
 	ledger   Ledger    // as it is now
 	finished bool      // an earlier apply of the same plan did it all
 	first    []zkfs.Op // that go with the first commit of this run
+	inTheWay []*Step   // locks in use that are to be drained
+	drained  []drained // locks that nobody may join at present
 	batch    int       // batches that were committed
 	cursor   int       // ACL changes that were made
 }

@@ -63,6 +63,10 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 			continue
 		}
 		if step.empties() && n.Stat.NumChildren > leaving[n.Path] {
+			if step.Kind == layout.KindLock && s.a.o.Drain > 0 {
+				s.inTheWay = append(s.inTheWay, step)
+				continue
+			}
 			b, err := s.inUse(ctx, step)
 			if err != nil {
 				return nil, nil, err

@@ -143,6 +143,15 @@ func Problems(err error) []Problem {
 	if err == nil {
 		return nil
 	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		if _, own := err.(*Error); !own {
+			var all []Problem
+			for _, e := range joined.Unwrap() {
+				all = append(all, Problems(e)...)
+			}
+			return all
+		}
+	}
 	if e, ok := errors.AsType[*Error](err); ok && len(e.Problems) > 0 {
 		return e.Problems
 	}
