@@ -130,9 +130,6 @@ func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *li
 	if err != nil {
 		return side, waited, nil, fmt.Errorf("the apply lock %s: %w", path, err)
 	}
-	finish := func(ctx context.Context) (context.Context, context.CancelFunc) {
-		return context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
-	}
 	policy := layout.DefaultPolicy()
 	policy.SessionTimeout, policy.TickTime = l.ensemble.SessionTimeout, l.ensemble.TickTime
 	policy.KillTimeout = time.Second
@@ -150,18 +147,20 @@ func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *li
 	waited = queued.Load()
 	if err != nil {
 		err = a.notLocked(ctx, client, p, path, err)
-		ctx, cancel := finish(ctx)
+		ctx, cancel := a.closing(ctx)
 		defer cancel()
 		return side, waited, nil, errors.Join(err, client.Close(ctx))
 	}
+	cut, stop := newCutLock(held, a.hard)
 	release = func() {
-		ctx, cancel := finish(ctx)
+		stop()
+		ctx, cancel := a.closing(ctx)
 		defer cancel()
 		if err := errors.Join(held.Release(ctx), client.Close(ctx)); err != nil {
 			a.log.Warn("give up the apply lock", "path", path, "error", err)
 		}
 	}
-	return plan.Side{Ensemble: l.name(), Target: firm{l, a.hard}, Lock: held}, waited, release, nil
+	return plan.Side{Ensemble: l.name(), Target: l, Lock: cut}, waited, release, nil
 }
 
 // notLocked says why an apply lock could not be had, and who has it.
@@ -202,40 +201,19 @@ func contender(c lock.Contender) string {
 	return name
 }
 
-// firm is a session whose requests end when the context at does, whatever the
-// context that they are called with: an apply goes on to the end of a batch
-// after one ^C, and a second one means at once.
-type firm struct {
-	*link
-	at context.Context
+// A cutLock is a held apply lock that counts as lost at a second ^C: an apply
+// goes on to the end of a batch after one, and at once means that nobody waits
+// for the answer any more.
+type cutLock struct {
+	*lock.Held
+	ctx context.Context
 }
 
-func (f firm) limit(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(f.at, func() { cancel(context.Cause(f.at)) })
-	return ctx, func() { stop(); cancel(nil) }
+func newCutLock(held *lock.Held, at context.Context) (l cutLock, stop func()) {
+	ctx, cancel := context.WithCancelCause(held.Context())
+	off := context.AfterFunc(at, func() { cancel(context.Cause(at)) })
+	return cutLock{held, ctx}, func() { off(); cancel(context.Canceled) }
 }
 
-func (f firm) Read(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path) ([]zkfs.Node, error) {
-	ctx, done := f.limit(ctx)
-	defer done()
-	return f.link.Read(ctx, parts, paths)
-}
-
-func (f firm) Multi(ctx context.Context, ops []zkfs.Op) ([]zkfs.Result, error) {
-	ctx, done := f.limit(ctx)
-	defer done()
-	return f.link.Multi(ctx, ops)
-}
-
-func (f firm) SetACL(ctx context.Context, path zkfs.Path, acl zkfs.ACL, aversion int32) (zkfs.Stat, error) {
-	ctx, done := f.limit(ctx)
-	defer done()
-	return f.link.SetACL(ctx, path, acl, aversion)
-}
-
-func (f firm) Sync(ctx context.Context, path zkfs.Path) error {
-	ctx, done := f.limit(ctx)
-	defer done()
-	return f.link.Sync(ctx, path)
-}
+// Context is done when the lock is lost or cut.
+func (l cutLock) Context() context.Context { return l.ctx }

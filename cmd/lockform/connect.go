@@ -26,8 +26,15 @@ type link struct {
 // name returns the name of the ensemble.
 func (l *link) name() string { return l.ensemble.Name }
 
-// closeLimit is how long the end of a session may take.
-const closeLimit = 2 * time.Second
+// closing returns a context for cleaning up after ctx: it ends after two
+// seconds, and after a moment when a second ^C asked for an end at once.
+func (a *app) closing(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := 2 * time.Second
+	if a.hard.Err() != nil {
+		limit = 100 * time.Millisecond
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+}
 
 // connect opens a session with each ensemble, all at once. The function closes
 // them; it must be called when the error is nil.
@@ -41,7 +48,7 @@ func (a *app) connect(ctx context.Context, ensembles []layout.Ensemble) ([]*link
 	}
 	wg.Wait()
 	closeAll := func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+		ctx, cancel := a.closing(ctx)
 		defer cancel()
 		for _, l := range links {
 			if l != nil {

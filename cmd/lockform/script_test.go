@@ -245,7 +245,7 @@ func background(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // interrupt NAME sends SIGINT, as ^C does, and waits until the job says that it
-// has seen it.
+// has seen it. It says so once.
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	j := ts.Value(jobsKey{}).(map[string]*job)[args[0]]
 	ts.Check(j.cmd.Process.Signal(os.Interrupt))
