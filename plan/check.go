@@ -165,34 +165,3 @@ func (b Blocked) Problem() Problem {
 	}
 	return p
 }
-
-// String tells who a holder is, such as
-// "holds exclusive: billing on db1, pid 4711, since 2026-11-20T18:00:00Z, token 73".
-func (h Holder) String() string {
-	s := "waits"
-	if h.Holds {
-		s = "holds"
-	}
-	if h.Mode == "" {
-		s = "stands there"
-	} else {
-		s += " " + h.Mode
-	}
-	s += ": "
-	switch {
-	case h.Owner != "":
-		s += h.Owner
-	case h.Host == "":
-		s += h.Name
-	}
-	if h.Host != "" {
-		if h.Owner != "" {
-			s += " on "
-		}
-		s += fmt.Sprintf("%s, pid %d", h.Host, h.PID)
-	}
-	if h.Since != "" {
-		s += ", since " + h.Since
-	}
-	return s + fmt.Sprintf(", token %d", h.Token)
-}

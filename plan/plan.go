@@ -197,19 +197,6 @@ const (
 	BlockUnfinished BlockReason = "unfinished run"
 )
 
-// A Holder is a contender of a lock.
-type Holder struct {
-	Name    string // of its znode
-	Holds   bool   // false: it waits
-	Mode    string // "exclusive" or "shared"; "" when unknown
-	Owner   string
-	Host    string
-	PID     int
-	Since   string // RFC 3339, when it queued; "" when unknown
-	Token   int64  // czxid
-	Session int64  // that it belongs to; 0 for a persistent znode
-}
-
 // A Batch is one multi: the steps From ≤ i < To.
 type Batch struct {
 	From, To int

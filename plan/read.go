@@ -8,7 +8,6 @@ import (
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
-	"github.com/lockform/lockform/zkfs/recipe"
 )
 
 // Live is what a plan needs to know of one ensemble.
@@ -322,75 +321,4 @@ func (r *reader) contenders() error {
 	}
 	r.live.Holders = holders
 	return nil
-}
-
-// readHolders reads the contenders of locks whose records are in nodes.
-func readHolders(ctx context.Context, t Target, nodes zkfs.Snapshot, locks []zkfs.Path) (map[zkfs.Path][]Holder, error) {
-	all := make(map[zkfs.Path][]Holder)
-	if len(locks) == 0 {
-		return all, nil
-	}
-	parents, err := t.Read(ctx, zkfs.PartChildren, locks)
-	if err != nil {
-		return nil, err
-	}
-	var paths []zkfs.Path
-	for _, n := range parents {
-		for _, name := range n.Children {
-			paths = append(paths, n.Path.Join(name))
-		}
-	}
-	if len(paths) == 0 {
-		return all, nil
-	}
-	children, err := t.Read(ctx, zkfs.PartData, paths)
-	if err != nil {
-		return nil, err
-	}
-	byPath := make(map[zkfs.Path]zkfs.Node, len(children))
-	for _, n := range children {
-		byPath[n.Path] = n
-	}
-	for _, n := range parents {
-		rec, err := layout.ParseRecord(nodes[n.Path].Data)
-		if err != nil || rec.Policy == nil {
-			rec.Policy = &layout.Policy{}
-		}
-		all[n.Path] = holdersOf(n.Path, n.Children, *rec.Policy, byPath)
-	}
-	return all, nil
-}
-
-// holdersOf reads the contenders of one lock, in the order in which they are
-// served; children that are no contenders come last and hold nothing.
-func holdersOf(lock zkfs.Path, children []string, p layout.Policy, nodes map[zkfs.Path]zkfs.Node) []Holder {
-	rc, err := recipe.New(string(p.Recipe), string(p.Mode), p.Prefix)
-	if err != nil {
-		rc = recipe.Recipe{}
-	}
-	q := rc.Queue(children)
-	var holders []Holder
-	for _, place := range q.Places(p.Permits) {
-		h := Holder{Name: place.Name, Holds: place.Holds, Mode: "exclusive"}
-		if place.Shared {
-			h.Mode = "shared"
-		}
-		n := nodes[lock.Join(place.Name)]
-		if n.Absent {
-			continue
-		}
-		h.Token, h.Session = n.Stat.Czxid, n.Stat.EphemeralOwner
-		if d, ok := recipe.ParseData(n.Data); ok {
-			h.Owner, h.Host, h.PID, h.Mode = d.Owner, d.Host, d.PID, d.Mode
-			if !d.Since.IsZero() {
-				h.Since = d.Since.UTC().Format("2006-01-02T15:04:05Z07:00")
-			}
-		}
-		holders = append(holders, h)
-	}
-	for _, name := range q.Unknown {
-		n := nodes[lock.Join(name)]
-		holders = append(holders, Holder{Name: name, Token: n.Stat.Czxid, Session: n.Stat.EphemeralOwner})
-	}
-	return holders
 }

@@ -6,7 +6,41 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
+
+// A Run is one apply of a plan, as the ledger and the history tell of it.
+type Run struct {
+	ID       string    `json:"id"`
+	Serial   int64     `json:"serial"`
+	Plan     string    `json:"plan"`   // digest
+	Config   string    `json:"config"` // digest
+	Mode     Mode      `json:"mode,omitempty"`
+	Batch    int       `json:"batch"` // committed
+	Batches  int       `json:"batches"`
+	Cursor   int       `json:"cursor"` // ACL changes made
+	ACLs     int       `json:"acls"`
+	Done     bool      `json:"done"`
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended,omitzero"`
+	User     string    `json:"user,omitempty"`
+	Host     string    `json:"host,omitempty"`
+	Commit   string    `json:"commit,omitempty"` // of the configuration's repository
+	Version  string    `json:"version,omitempty"`
+	Ensemble string    `json:"ensemble,omitempty"`
+	Summary  string    `json:"summary,omitempty"` // such as "3 created, 1 updated"
+}
+
+// By returns who ran it, for people: "user@host", or what of it is known.
+func (r *Run) By() string {
+	switch {
+	case r.User != "" && r.Host != "":
+		return r.User + "@" + r.Host
+	case r.User != "" || r.Host != "":
+		return r.User + r.Host
+	}
+	return "somebody"
+}
 
 // newID returns 32 random hexadecimal digits.
 func newID() string {

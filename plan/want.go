@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
@@ -77,15 +76,4 @@ func jsonOf(v any) json.RawMessage {
 		return json.RawMessage("null")
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-}
-
-// blockName returns how a problem calls the block of an address, and of a znode
-// without one.
-func blockName(kind layout.Kind, a layout.Address) string {
-	if a == "" {
-		return string(kind)
-	}
-	steps := a.Steps()
-	last := steps[len(steps)-1]
-	return strings.TrimPrefix(last.Type+" ", " ") + last.Label
 }
