@@ -53,7 +53,15 @@ func secured(t *testing.T, certs *zktest.Certs) map[string]string {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
 	dev := serve(t, zkdev.Config{TLS: &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}})
-	return map[string]string{"embedded": dev.Addr(), "real": zktest.StartReal(t, zktest.RealConfig{Certs: certs}).TLSAddr}
+	addrs := map[string]string{}
+	for _, kind := range zktest.Kinds() {
+		if kind == zktest.Embedded {
+			addrs[string(kind)] = dev.Addr()
+		} else {
+			addrs[string(kind)] = zktest.StartReal(t, zktest.RealConfig{Certs: certs}).TLSAddr
+		}
+	}
+	return addrs
 }
 
 func TestCertificateIsAnIdentity(t *testing.T) {

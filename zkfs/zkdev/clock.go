@@ -10,9 +10,9 @@ import (
 // expiry, reaping, delayed replies) it does in functions that AfterFunc calls.
 type Clock interface {
 	Now() time.Time
-	// AfterFunc calls f, once and not on the caller's goroutine's stack of
-	// locks, when d has passed. The returned function stops it; it reports
-	// false when f was called already.
+	// AfterFunc has f called once, when d has passed, but never before it
+	// returns: both may hold the server's lock. The returned function stops
+	// it; it reports false when f was called already.
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 }
 

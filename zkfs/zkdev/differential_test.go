@@ -31,7 +31,9 @@ type step struct {
 	kind    stepKind
 	op      zkdev.Op
 	body    []byte
-	cut     int // bytes cut off the end of the body
+	cut     int    // bytes cut off the end of the body
+	since   int64  // of setWatches: the last zxid that the client saw, counted from the first
+	burst   []step // requests sent in one go, before the first reply is read
 }
 
 type stepKind int
@@ -41,6 +43,7 @@ const (
 	reconnect           // drops the connection and renews the session
 	stranger            // drops it, renews with a wrong password, then rightly
 	newSession          // closes the session and opens another
+	pipeline            // sends the burst
 )
 
 func (s step) String() string {
@@ -51,6 +54,9 @@ func (s step) String() string {
 		return fmt.Sprintf("session %d reconnects with a wrong password, then with its own", s.session)
 	case newSession:
 		return fmt.Sprintf("session %d is closed and another opened", s.session)
+	}
+	if s.kind == pipeline {
+		return fmt.Sprintf("session %d in one go %v", s.session, s.burst)
 	}
 	b := s.body[:len(s.body)-s.cut]
 	return fmt.Sprintf("session %d: %v %q (cut %d)", s.session, s.op, b, s.cut)
@@ -137,8 +143,30 @@ func (s *side) do(t *testing.T, st step) {
 		w.Close()
 		s.open(t, st.session)
 		return
+	case pipeline:
+		ops := map[int32]zkdev.Op{}
+		for _, b := range st.burst {
+			xid, err := w.send(b.op, b.body)
+			if err != nil {
+				t.Fatalf("%s: %v: %v", s.name, st, err)
+			}
+			ops[xid] = b.op
+		}
+		for len(ops) > 0 {
+			p, err := w.packet()
+			if err != nil {
+				t.Fatalf("%s: %v: %v", s.name, st, err)
+			}
+			s.note(st.session, s.describe(ops[p.xid], p))
+			delete(ops, p.xid)
+		}
+		return
 	}
-	xid, err := w.send(st.op, st.body[:len(st.body)-st.cut])
+	sent := st.body[:len(st.body)-st.cut]
+	if st.since > 0 && len(sent) >= 8 {
+		sent = append(body(func(w *jute.Writer) { w.Int64(s.base + st.since) }), sent[8:]...)
+	}
+	xid, err := w.send(st.op, sent)
 	if err != nil {
 		t.Fatalf("%s: %v: %v", s.name, st, err)
 	}
@@ -283,8 +311,12 @@ type pair struct {
 	history        []step
 }
 
+// newPair returns nil when the tests are to run without a real server.
 func newPair(t *testing.T, sessions int) *pair {
 	t.Helper()
+	if !slices.Contains(zktest.Kinds(), zktest.Real) {
+		return nil
+	}
 	// The real server must not reap in the middle of a run.
 	t.Setenv("JAVA_TOOL_OPTIONS", "-Dznode.container.checkIntervalMs=1000000000")
 	dev := serve(t, zkdev.Config{SuperDigest: superDigest, MaxSessionTimeout: zktest.MaxSessionTimeout, ReapInterval: time.Hour})
@@ -344,7 +376,11 @@ func TestRandomRequestsGetTheSameRepliesAsOnARealServer(t *testing.T) {
 	}
 	t.Logf("-seed=%d", n)
 	g := &generator{rand: rand.New(rand.NewPCG(n, 0))}
+	t.Cleanup(func() { t.Logf("%d requests", g.sent) })
 	p := newPair(t, sessions)
+	if p == nil {
+		return
+	}
 	for i := 0; i < *requests; i++ {
 		st := g.step()
 		if st.kind == newSession {
@@ -374,6 +410,7 @@ const sessions = 3
 // identities, and now and then nonsense.
 type generator struct {
 	rand *rand.Rand
+	sent int // requests so far; about half of them took a zxid
 }
 
 func pick[T any](g *generator, of ...T) T { return of[g.rand.IntN(len(of))] }
@@ -503,6 +540,23 @@ func known(op zkdev.Op) bool { return !strings.HasPrefix(op.String(), "request("
 
 func (g *generator) step() step {
 	st := step{session: g.rand.IntN(sessions)}
+	g.sent++
+	if g.chance(3) {
+		st.kind = pipeline
+		for range 1 + g.rand.IntN(8) {
+			b := step{session: st.session}
+			switch g.rand.IntN(4) {
+			case 0:
+				b.op, b.body = zkdev.OpGetData, watchBody(g.path(), g.chance(50))
+			case 1:
+				b.op, b.body = zkdev.OpGetChildren2, watchBody(pick(g, "/a", "/b", "/"), g.chance(50))
+			default:
+				b.op, b.body = g.change()
+			}
+			st.burst = append(st.burst, b)
+		}
+		return st
+	}
 	switch n := g.rand.IntN(1000); {
 	case n < 8:
 		st.kind = pick(g, reconnect, reconnect, reconnect, stranger, newSession)
@@ -541,9 +595,11 @@ func (g *generator) step() step {
 	case n < 920:
 		st.op, st.body = zkdev.OpAddWatch, versionBody(pick(g, "/", "/a", "/a/x", g.path()), pick[int32](g, 0, 0, 1, 1, 2))
 	case n < 960:
-		st.op, st.body = pick(g, zkdev.OpRemoveWatches, zkdev.OpRemoveWatches, zkdev.OpCheckWatches), versionBody(pick(g, "/", "/a", "/a/x", g.path()), pick[int32](g, 1, 2, 3, 3, 4))
+		st.op, st.body = pick(g, zkdev.OpRemoveWatches, zkdev.OpRemoveWatches, zkdev.OpCheckWatches), versionBody(pick(g, "/", "/a", "/a/x", "rel", "re/l", g.path()), pick[int32](g, 1, 2, 3, 3, 4))
 	case n < 980:
+		g.sent = max(g.sent, 1)
 		since := pick[int64](g, 0, 1<<62)
+		st.since = pick(g, 0, int64(g.rand.IntN(g.sent)), int64(max(0, g.sent-g.rand.IntN(50))))
 		if g.chance(50) {
 			st.op, st.body = zkdev.OpSetWatches, watchesBody(since, g.paths(), g.paths(), g.paths())
 		} else {

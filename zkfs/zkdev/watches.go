@@ -88,13 +88,18 @@ func (t *watchTable) removeAll(c *conn) {
 }
 
 // contains mirrors WatchManager.containsWatcher of 3.8, which says yes when
-// anybody watches the very path. While there are recursive watches it goes up to the root, which fails for a
-// path without one.
+// anybody watches the very path, and fails where its PathParentIterator cannot
+// take a last element off: at once, or, while there are recursive watches, on
+// the way up.
 func (t *watchTable) contains(path string) Code {
 	switch {
+	case path == "":
+		return NoWatcher
+	case !strings.Contains(path, "/"):
+		return MarshallingError
 	case len(t.byPath[path]) > 0:
 		return OK
-	case t.recursive > 0 && path != "" && path[0] != '/':
+	case t.recursive > 0 && path[0] != '/':
 		return MarshallingError
 	}
 	return NoWatcher
