@@ -20,12 +20,14 @@ type applyFlags struct {
 	approved    bool
 	purge       bool // destroy only
 	lockTimeout time.Duration
+	drain       time.Duration
 }
 
 func (f *applyFlags) applying() []cli.Flag {
 	return append([]cli.Flag{
 		boolFlag("auto-approve", "do not ask for approval", &f.approved),
 		durationFlag("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
+		durationFlag("drain-timeout", "DURATION", "let locks that are to be deleted run empty for so long (default 0s: refuse)", &f.drain),
 		boolFlag("abandon", "give up an unfinished run of another configuration", &f.options.Abandon),
 	}, f.planning()...)
 }
@@ -45,7 +47,8 @@ After 4 and 5 nothing has been written; after 6 and 7 run the same again.
 Examples:
   lockform apply
   lockform apply release.plan
-  lockform apply -auto-approve -lock-timeout=5m -var env=prod`,
+  lockform apply -auto-approve -lock-timeout=5m -var env=prod
+  lockform apply -drain-timeout=10m`,
 		Flags: append(f.modes(), f.applying()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := atMost(cmd, 1); err != nil {
@@ -92,7 +95,7 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 		if err := a.showPlan(p, &f.planFlags); err != nil {
 			return err
 		}
-		if err := refuseBlocked(p); err != nil {
+		if err := refuseBlocked(p, f.drain); err != nil {
 			return err
 		}
 		idle := p.Empty() && !p.Abandon
@@ -123,18 +126,21 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 }
 
 // refuseBlocked returns why a plan will not be applied, before anyone is asked
-// whether it should.
-func refuseBlocked(p *plan.Plan) error {
-	if !p.HasBlocked() {
-		return nil
-	}
+// whether it should. Locks in use are no reason when they are to be drained.
+func refuseBlocked(p *plan.Plan, drain time.Duration) error {
 	err := &plan.Error{Kind: plan.ErrBlocked}
 	for i := range p.Ensembles {
 		for _, b := range p.Ensembles[i].Blocked {
+			if b.Reason == plan.BlockHeld && drain > 0 {
+				continue
+			}
 			p := b.Problem()
 			p.Detail += "\nNothing was written."
 			err.Problems = append(err.Problems, p)
 		}
+	}
+	if len(err.Problems) == 0 {
+		return nil
 	}
 	return err
 }
@@ -176,7 +182,7 @@ func (a *app) applyFile(ctx context.Context, f *applyFlags, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseBlocked(p); err != nil {
+	if err := refuseBlocked(p, f.drain); err != nil {
 		return err
 	}
 	links, closeAll, err := a.connect(ctx, used)

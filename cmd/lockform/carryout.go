@@ -22,7 +22,7 @@ import (
 func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links []*link) (waited bool, err error) {
 	o := plan.ApplyOptions{
 		User: who.User(), Host: who.Host(), Commit: who.Commit(ctx, "."), Version: zkfs.Version(),
-		Abandon: f.options.Abandon,
+		Abandon: f.options.Abandon, Drain: f.drain,
 	}
 	progress := a.Progress("Preparing")
 	defer progress.Stop()
@@ -97,6 +97,12 @@ func (a *app) observe(progress *term.Progress, several bool, e plan.Event) {
 	}
 	line := ""
 	switch e.Kind {
+	case plan.EventDrain:
+		progress.Set(prefix+"Waiting for locks in use", 0, 0)
+		for _, s := range e.Steps {
+			line += fmt.Sprintf("%s%s takes no new contenders; waiting until its queue is empty\n", prefix, s.Path)
+		}
+		line = strings.TrimSuffix(line, "\n")
 	case plan.EventBatch:
 		progress.Set(prefix+"Writing batches", e.Batch-1, e.Batches)
 	case plan.EventCommitted:

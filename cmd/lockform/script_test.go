@@ -68,6 +68,7 @@ func params(dir string, setup func(*testscript.Env) error) testscript.Params {
 			"background": background,
 			"interrupt":  interrupt,
 			"finished":   finished,
+			"awaits":     awaits,
 		},
 	}
 }
@@ -249,9 +250,18 @@ func background(ts *testscript.TestScript, neg bool, args []string) {
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	j := ts.Value(jobsKey{}).(map[string]*job)[args[0]]
 	ts.Check(j.cmd.Process.Signal(os.Interrupt))
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(j.err.String(), "Interrupt received"); time.Sleep(5 * time.Millisecond) {
+	j.await(ts, "Interrupt received")
+}
+
+// awaits NAME TEXT waits until a job has printed the text.
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Value(jobsKey{}).(map[string]*job)[args[0]].await(ts, args[1])
+}
+
+func (j *job) await(ts *testscript.TestScript, text string) {
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(j.out.String()+j.err.String(), text); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			ts.Fatalf("the interrupt was not noticed within 20s")
+			ts.Fatalf("it did not print %q within 20s but:\n%s%s", text, j.out.String(), j.err.String())
 		}
 	}
 }
