@@ -1,6 +1,8 @@
 package zkdev
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -218,4 +220,22 @@ func (s *Server) RefuseConnections(refuse bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refusing = refuse
+}
+
+// SetSequence makes next the number that the next sequential child of path
+// gets, and so the number of children that path counts as ever created. A real
+// server gets there only by creating them; tests want to see what happens near
+// the end of int32.
+func (s *Server) SetSequence(path zkfs.Path, next int64) error {
+	if next < 0 || next > math.MaxInt32 {
+		return fmt.Errorf("the sequence of %s cannot be set to %d: it is an int32 that begins at 0", path, next)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.tree.find(string(path))
+	if n == nil {
+		return &zkfs.OpError{Op: "SetSequence", Path: path, Err: zkfs.ErrNoNode}
+	}
+	n.cversion = int32(next)
+	return nil
 }

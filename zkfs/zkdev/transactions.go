@@ -1,9 +1,7 @@
 package zkdev
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/lockform/lockform/zkfs"
@@ -283,23 +281,3 @@ func validPath(path string) bool {
 func parentPath(path string) string { return string(zkfs.Path(path).Parent()) }
 
 func baseName(path string) string { return zkfs.Path(path).Base() }
-
-var errSequence = errors.New("the sequence number must not be negative")
-
-// SetSequence makes next the number that the next sequential child of path
-// gets, and so the number of children that path counts as ever created. A real
-// server gets there only by creating them; tests want to see what happens near
-// the end of int32.
-func (s *Server) SetSequence(path zkfs.Path, next int64) error {
-	if next < 0 || next > math.MaxInt32 {
-		return fmt.Errorf("sequence of %s: %w", path, errSequence)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.tree.find(string(path))
-	if n == nil {
-		return &zkfs.OpError{Op: "SetSequence", Path: path, Err: zkfs.ErrNoNode}
-	}
-	n.cversion = int32(next)
-	return nil
-}

@@ -4,9 +4,14 @@
 #   go-zookeeper.sh LOCKFORM [go test flags]
 #
 # LOCKFORM is the binary whose "dev" serves. The module is the one of this
-# project's go.mod; its tests are copied and run unchanged. What they start as
-# zkServer.sh is LOCKFORM here. Those that need an ensemble are left out; the
-# flags come after -race, so that "-run Create -v" is possible.
+# project's go.mod; its tests are copied and run unchanged, with the race
+# detector. What they start as zkServer.sh is LOCKFORM here. Those that need an
+# ensemble of several servers are left out.
+#
+# go-zookeeper v1.0.4 has a data race of its own: sendSetWatches reads lastZxid,
+# which recvLoop writes, when the first reply of a connection comes before the
+# goroutine that connected runs on. Tests in which the detector saw a race are
+# therefore run again, twice at most.
 set -eu
 lockform=$(realpath "$1"); shift
 here=$(cd "$(dirname "$0")" && pwd)
@@ -28,4 +33,24 @@ exec "$lockform" dev -config="\$2.dev"
 S
 chmod +x "$work/bin/zkServer.sh"
 cd "$work/zk"
-ZOOKEEPER_BIN_PATH="$work/bin" exec go test -race -count=1 -timeout=10m -skip 'BasicCluster|Failover|NoQuorum|DNSHostProviderReconnect' "$@" .
+
+suite() {
+  status=0
+  ZOOKEEPER_BIN_PATH="$work/bin" go test -race -count=1 -timeout=10m -v "$@" . >"$work/log" 2>&1 || status=$?
+  grep -E '^(--- |ok|FAIL|panic:)' "$work/log"
+  return $status
+}
+
+suite -skip 'BasicCluster|Failover|NoQuorum|DNSHostProviderReconnect' "$@" && exit 0
+for again in 1 2; do
+  failed=$(sed -n 's/^--- FAIL: \([A-Za-z0-9_]*\) .*/\1/p' "$work/log" | paste -sd'|')
+  races=$(grep -c 'race detected during execution of test' "$work/log" || true)
+  if [ -z "$failed" ] || [ "$races" -ne "$(echo "$failed" | tr '|' '\n' | wc -l)" ]; then
+    cat "$work/log" >&2
+    exit 1
+  fi
+  echo "go-zookeeper.sh: again because of the client's own data race: $failed"
+  suite -run "^($failed)\$" && exit 0
+done
+cat "$work/log" >&2
+exit 1
