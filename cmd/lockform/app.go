@@ -71,7 +71,7 @@ tree of a ZooKeeper ensemble, shows the difference and applies it.`,
 func (a *app) commands() []*cli.Command {
 	return []*cli.Command{
 		a.validate(), a.format(), a.plan(), a.apply(), a.destroy(), a.show(), a.locks(),
-		a.state(), a.history(), a.forceUnlock(),
+		a.state(), a.history(), a.importCommand(), a.forceUnlock(),
 		a.graph(), a.console(),
 		a.dev(), a.version(), help(),
 	}

@@ -49,7 +49,9 @@ Examples:
   lockform apply release.plan
   lockform apply -auto-approve -lock-timeout=5m -var env=prod
   lockform apply -drain-timeout=10m`,
-		Flags: append(f.modes(), f.applying()...),
+		Flags: slices.Concat(f.modes(), f.applying(), []cli.Flag{
+			f.address("rotate", "make this empty lock anew, so that its sequence begins again; may be repeated", &f.options.Rotate),
+		}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := atMost(cmd, 1); err != nil {
 				return err
