@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/recipe"
@@ -62,6 +64,9 @@ func (cl *claim) join(ctx context.Context) (children []string, err error) {
 	switch {
 	case errors.Is(err, zkfs.ErrNoNode):
 		return nil, fmt.Errorf("%w (there is no such znode)", ErrNotDeclared)
+	case errors.Is(err, zkfs.ErrNodeExists):
+		// A sequential name that is taken is the last one there is.
+		return nil, ErrSequenceEnd
 	case errors.Is(err, zkfs.ErrNoAuth):
 		return nil, fmt.Errorf("no contender may be created below it: %w", err)
 	}
@@ -70,7 +75,7 @@ func (cl *claim) join(ctx context.Context) (children []string, err error) {
 
 // refused reports whether an error of a create says that nothing was made.
 func refused(err error) bool {
-	for _, sure := range []error{zkfs.ErrNoNode, zkfs.ErrNoAuth, zkfs.ErrUnavailable, zkfs.ErrInvalidACL,
+	for _, sure := range []error{zkfs.ErrNoNode, zkfs.ErrNodeExists, zkfs.ErrNoAuth, zkfs.ErrUnavailable, zkfs.ErrInvalidACL,
 		zkfs.ErrEphemeralChildren, zkfs.ErrBadArguments, zkfs.ErrTooLarge, zkfs.ErrReadOnly} {
 		if errors.Is(err, sure) {
 			return true
@@ -129,9 +134,7 @@ func (cl *claim) made(nodes []found) {
 		cl.nodes = append(cl.nodes, n.path)
 	}
 	cl.token = nodes[0].czxid
-	if c, ok := cl.recipe.Parse(nodes[0].path.Base()); ok {
-		cl.sequence = c.Seq
-	}
+	cl.sequence, _ = strconv.ParseInt(strings.TrimPrefix(nodes[0].path.Base(), cl.prefixes[0]), 10, 64)
 }
 
 // list reads the children of the lock.
