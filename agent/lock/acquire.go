@@ -250,6 +250,7 @@ func (cl *claim) hold(ctx context.Context) (*Held, error) {
 		return nil, err
 	}
 	cl.c.owners.add(cl)
-	cl.s.wakeKeeper() // it now has an end to watch for
+	// The keeper now has an end to watch for.
+	cl.s.wakeBefore(cl.s.Deadline().Add(-cl.s.cut(cl.currentPolicy().KillTimeout)))
 	return h, nil
 }

@@ -54,6 +54,7 @@ type claim struct {
 	handles   []*Held
 	granted   time.Time
 	expires   zkconn.Instant // the end of max_hold; 0 for none
+	later     *time.Timer    // sets the watches of a hold
 	leaving   bool
 	leaveErr  error // why the contender is not gone yet
 }
@@ -67,7 +68,7 @@ func (c *Client) newClaim(s *session, path zkfs.Path, p layout.Policy, o Options
 		left: make(chan struct{}),
 	}
 	if !cl.named {
-		cl.owner = c.defaultOwner()
+		cl.owner = c.owner
 	}
 	cl.ctx, cl.end = context.WithCancelCause(context.Background())
 	c.mu.Lock()
@@ -246,8 +247,11 @@ func (cl *claim) holds() bool {
 func (cl *claim) startMaxHold() {
 	cl.mu.Lock()
 	cl.setExpiry()
+	expires := cl.expires
 	cl.mu.Unlock()
-	cl.s.wakeKeeper()
+	if !expires.IsZero() {
+		cl.s.wakeBefore(expires)
+	}
 }
 
 // setExpiry is startMaxHold with cl.mu held.

@@ -36,7 +36,7 @@ type Config struct {
 // session for each distinct session timeout of their policies.
 type Client struct {
 	cfg    Config
-	user   string // for the default owner
+	owner  string // of those who do not say who they are
 	log    hclog.Logger
 	owners owners
 
@@ -71,14 +71,16 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	c := &Client{
-		cfg: cfg, log: cfg.Logger, user: "unknown",
+		cfg: cfg, log: cfg.Logger,
 		sessions: make(map[sessionKey]*session),
 		unshut:   make(map[*session]struct{}),
 		claims:   make(map[*claim]struct{}),
 	}
+	name := "unknown"
 	if u, err := user.Current(); err == nil {
-		c.user = u.Username
+		name = u.Username
 	}
+	c.owner = fmt.Sprintf("%s@%s:%d", name, cfg.Host, cfg.PID)
 	c.life, c.die = context.WithCancel(context.Background())
 	c.open, c.shutDoor = context.WithCancelCause(context.Background())
 	s, err := c.use(ctx, nil)
@@ -317,9 +319,4 @@ func (c *Client) Queue(ctx context.Context, path zkfs.Path) (Queue, error) {
 		return Queue{}, err
 	}
 	return all[0], nil
-}
-
-// defaultOwner returns who takes a lock when the options do not say.
-func (c *Client) defaultOwner() string {
-	return fmt.Sprintf("%s@%s:%d", c.user, c.cfg.Host, c.cfg.PID)
 }

@@ -96,7 +96,9 @@ func (cl *claim) watchLater() {
 		set()
 	default:
 		timer := time.AfterFunc(watchDelay, set)
-		context.AfterFunc(cl.ctx, func() { timer.Stop() })
+		cl.mu.Lock()
+		cl.later = timer
+		cl.mu.Unlock()
 	}
 }
 

@@ -108,7 +108,11 @@ func (s *session) round(ctx context.Context, beats *sync.WaitGroup) time.Duratio
 			next = min(next, end)
 		}
 	}
-	return max(next, time.Millisecond)
+	next = max(next, time.Millisecond)
+	s.mu.Lock()
+	s.due = now.Add(next)
+	s.mu.Unlock()
+	return next
 }
 
 // beat sends one heartbeat for all claims and tells them what it showed. It is

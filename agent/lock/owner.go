@@ -72,7 +72,7 @@ func (c *Client) inOrder(path zkfs.Path, p layout.Policy, o Options) error {
 	}
 	owner := o.Owner
 	if !named {
-		owner = c.defaultOwner()
+		owner = c.owner
 	}
 	for _, cl := range c.owners.of(owner) {
 		if err := refuse(cl.path, cl.currentPolicy().Rank); err != nil {

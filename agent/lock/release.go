@@ -60,11 +60,19 @@ func (cl *claim) leave(ctx context.Context) error {
 	if first && cl.state != Lost {
 		cl.state = Released
 	}
+	if cl.later != nil {
+		cl.later.Stop()
+	}
 	cl.mu.Unlock()
 	if first {
 		cl.end(ErrReleased)
 		cl.s.remove(cl)
 		cl.c.owners.remove(cl)
+		if cl.cleanNow(ctx) {
+			close(cl.left)
+			cl.c.forget(cl)
+			return nil
+		}
 		work := func() {
 			cl.clean(cl.c.life)
 			cl.c.forget(cl)
@@ -99,25 +107,49 @@ func (cl *claim) leave(ctx context.Context) error {
 	return &Error{cl.path, fmt.Errorf("its contender is not deleted yet; that goes on until the session ends: %w", err)}
 }
 
+// ours returns the nodes that are to be deleted: those of a process around this
+// one are not.
+func (cl *claim) ours() []zkfs.Path {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.around != nil {
+		return nil
+	}
+	return cl.nodes
+}
+
+// cleanNow tries once to delete the claim's nodes, and reports whether nothing
+// is left to do. The caller's context gives it a little longer than it has.
+func (cl *claim) cleanNow(ctx context.Context) bool {
+	cl.mu.Lock()
+	uncertain := cl.uncertain
+	cl.mu.Unlock()
+	if uncertain {
+		return false
+	}
+	try, cancel := context.WithTimeout(cl.c.life, cl.s.Timeout()/2)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(leaveGrace, cancel) })
+	defer stop()
+	if cl.signal(try) {
+		return true
+	}
+	err := cl.deleteAll(try, cl.ours())
+	if err != nil {
+		cl.mu.Lock()
+		cl.leaveErr = err
+		cl.mu.Unlock()
+	}
+	return err == nil
+}
+
 // clean deletes the claim's nodes until they are gone or the session is, and
 // closes cl.left. ctx ends with the Client.
 func (cl *claim) clean(ctx context.Context) {
 	cl.mu.Lock()
-	nodes, uncertain := cl.nodes, cl.uncertain
-	if cl.around != nil {
-		nodes = nil // whoever made them deletes them
-	}
+	uncertain := cl.uncertain
 	cl.mu.Unlock()
-	signalled, epoch := false, cl.s.Epoch()
-	over := cl.persist(ctx, func(ctx context.Context) error {
-		if !signalled {
-			signalled = true // once; what is left of it is deleted
-			if cl.signal(ctx, epoch) {
-				return nil
-			}
-		}
-		return cl.deleteAll(ctx, nodes)
-	})
+	over := cl.persist(ctx, func(ctx context.Context) error { return cl.deleteAll(ctx, cl.ours()) })
 	if !over && uncertain {
 		over = cl.persist(ctx, cl.sweep)
 	}

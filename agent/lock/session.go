@@ -37,6 +37,7 @@ type session struct {
 	lastBeat    zkconn.Instant // when the latest acknowledged heartbeat was sent
 	answered    zkconn.Instant // when the latest acknowledgement came
 	nextBeat    zkconn.Instant
+	due         zkconn.Instant // when the keeper looks around next
 	outstanding map[*beat]struct{}
 	beaten      chan struct{} // closed and made anew whenever a heartbeat is acknowledged
 	kick        chan struct{} // wakes the keeper
@@ -84,7 +85,7 @@ func (s *session) add(cl *claim) {
 	s.mu.Lock()
 	s.claims[cl] = struct{}{}
 	s.mu.Unlock()
-	s.wakeKeeper()
+	s.wakeBefore(zkconn.Now().Add(s.every()))
 }
 
 // remove ends the keeper's care, before the claim's nodes are deleted.
@@ -95,6 +96,17 @@ func (s *session) remove(cl *claim) {
 		s.idleSince = zkconn.Now()
 	}
 	s.mu.Unlock()
+}
+
+// wakeBefore wakes the keeper unless it looks around before that time anyway:
+// waking it for each short hold would cost more than the hold.
+func (s *session) wakeBefore(t zkconn.Instant) {
+	s.mu.Lock()
+	soon := s.due <= t
+	s.mu.Unlock()
+	if !soon {
+		s.wakeKeeper()
+	}
 }
 
 func (s *session) wakeKeeper() {

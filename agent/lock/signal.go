@@ -78,10 +78,9 @@ func (cl *claim) passed(a ahead, e zkconn.Event) bool {
 	return len(cl.ownWatch.C) == 0
 }
 
-// signal gives up a hold by signal, on the connection of epoch if nothing
-// breaks. False means that the plain way remains to be gone: another kind of
+// signal gives up a hold by signal. False means that the plain way remains to be gone: another kind of
 // leaving, or a transaction that was refused or whose outcome is not known.
-func (cl *claim) signal(ctx context.Context, epoch uint64) bool {
+func (cl *claim) signal(ctx context.Context) bool {
 	cl.mu.Lock()
 	nodes, data, may := cl.nodes, cl.data, cl.held && cl.state == Released && cl.signals && cl.around == nil &&
 		!cl.uncertain && len(cl.nodes) == 1 && signalling(cl.policy, cl.private)
@@ -89,6 +88,7 @@ func (cl *claim) signal(ctx context.Context, epoch uint64) bool {
 	if !may {
 		return false
 	}
+	epoch := cl.s.Epoch()
 	_, err := cl.s.Multi(ctx, []zkfs.Op{
 		{Kind: zkfs.OpSet, Path: nodes[0], Data: data, Version: 0},
 		{Kind: zkfs.OpDelete, Path: nodes[0], Version: 1},

@@ -1,7 +1,6 @@
 package recipe
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -142,8 +141,9 @@ func TestData(t *testing.T) {
 			t.Errorf("%q is read as %+v", other, d)
 		}
 	}
-	if out := (Data{Since: time.Date(12026, 1, 1, 0, 0, 0, 0, time.UTC)}).Encode(); !bytes.Contains(out, []byte(`"lockform":1`)) {
-		t.Errorf("got %s for a year without a JSON form", out)
+	plain := Data{Host: "h", Owner: "alice <a@h>", Mode: "exclusive"}
+	if got, ok := ParseData(plain.Encode()); !ok || got.Owner != plain.Owner || got.Host != "h" || got.Signals {
+		t.Errorf("got %+v, %v", got, ok)
 	}
 }
 
@@ -153,6 +153,9 @@ func FuzzParseData(f *testing.F) {
 		d, ok := ParseData(data)
 		if !ok {
 			return
+		}
+		if d.Since.Year() > 9999 {
+			return // no time has such a form, and none is read
 		}
 		if again, ok := ParseData(d.Encode()); !ok || again.ID != d.ID && !strings.Contains(d.ID, "\ufffd") {
 			t.Fatalf("%+v came back as %+v", d, again)
