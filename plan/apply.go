@@ -237,6 +237,9 @@ func (s *side) begin() {
 		// The history tells of the run that this one takes over or gives up.
 		s.first = []zkfs.Op{{Kind: zkfs.OpCreate, Path: historyPath(l.Path, old.Serial), Data: jsonOf(old), ACL: e.Ledger.ACL}}
 	}
+	if f := e.Ledger.Former; f != nil {
+		s.first = append(s.first, zkfs.Op{Kind: zkfs.OpSet, Path: f.Path, Data: f.Data, Version: f.Version})
+	}
 	l.Serial++
 	l.Roots = union(l.Roots, e.Ledger.Roots)
 	l.Below = union(l.Below, e.Ledger.Below)

@@ -27,7 +27,8 @@ func (d *differ) ledger() {
 	l := &d.e.Ledger
 	l.Path, l.Serial, l.Planners = d.l.Ledger, d.live.Ledger.Serial, d.live.Identities
 	l.ACL, l.Agents, l.Parent, l.Ancestor = ledgerACLs(d.l, d.e.Name, d.live.Identities)
-	l.Before = slices.Concat(d.live.Ledger.Roots, d.live.Ledger.Below)
+	l.Before = slices.Concat(d.live.Ledger.Roots, d.live.Ledger.Below, d.live.Former.Roots, d.live.Former.Below)
+	l.Former = d.takeover()
 	for i := range d.l.Ensembles {
 		l.Siblings = append(l.Siblings, d.l.Ensembles[i].Name)
 	}
@@ -103,15 +104,16 @@ func (d *differ) finish() {
 		return cmp.Compare(rank(&e.Steps[a]), rank(&e.Steps[b]))
 	})
 	e.Batches = cut(e, cmp.Or(d.o.maxBatch, MaxBatch))
-	lost := !d.live.Ledger.Exists() && slices.ContainsFunc(e.Steps, func(s Step) bool { return s.Pre.Czxid != 0 && s.OldData != nil || s.NoOp() })
+	lost := !d.live.Ledger.Exists() && !d.live.Former.Exists() && slices.ContainsFunc(e.Steps, func(s Step) bool { return s.Pre.Czxid != 0 && s.OldData != nil || s.NoOp() })
 	if lost {
 		e.Drift = append(e.Drift, Drift{Path: e.Ledger.Path, Kind: layout.KindLedger, Action: Delete, Pos: d.l.Pos, Reason: "the ledger is gone, and the layout owns znodes"})
 	}
 	prepared := slices.ContainsFunc(e.Steps, func(s Step) bool { return e.prepared(&s) })
 	unfinished := d.live.Ledger.Unfinished() != nil
-	if e.Empty() && (prepared || lost || unfinished || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
+	if e.Empty() && (prepared || lost || unfinished || e.Ledger.Former != nil || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
 		// Nothing to write but the ledger: what Prepare has made, that a run
-		// came to its end, that it does not vouch for the tree any more.
+		// came to its end, that it takes another over, that it does not vouch
+		// for the tree any more.
 		e.Batches = []Batch{{Ops: 2, Bytes: ledgerBytes(e) + overhead}}
 	}
 }
@@ -253,7 +255,11 @@ func ledgerBytes(e *Ensemble) int {
 	for _, id := range e.Ledger.Planners {
 		n += len(id.Scheme) + len(id.ID) + 4
 	}
-	return min(n, MaxLedger)
+	n = min(n, MaxLedger)
+	if e.Ledger.Former != nil {
+		n += len(e.Ledger.Former.Data)
+	}
+	return n
 }
 
 // opBytes returns the size of one operation in an encoded multi: a header of 9

@@ -18,7 +18,7 @@ func (d *differ) undeclared() {
 		if _, done := d.steps[p]; done || n.Absent || len(n.Data) == 0 || d.wanting() && d.byPath[p] != nil {
 			continue
 		}
-		if p.Contains(d.l.Ledger) && d.keepsLedger(p) {
+		if (p.Contains(d.l.Ledger) || d.live.Former.Exists() && p.Contains(d.live.Former.Path)) && d.keepsLedger(p) {
 			continue
 		}
 		paths = append(paths, p)
@@ -60,10 +60,17 @@ func (d *differ) parent(n zkfs.Node, rec layout.Record) {
 		d.add(s)
 		return
 	}
-	s.Actions = noOp
+	if rec.Layout != d.l.Name && d.wanting() && d.o.Mode == Normal {
+		rec.Layout = d.l.Name
+		s.Actions = append(s.Actions, UpdatePolicy)
+	}
 	if acl, ok := d.ancestorACL(n); ok {
 		rec.Aversion = n.Stat.Aversion + 1
-		s.Actions, s.ACL, s.OldACL = []Action{UpdateACL}, acl, n.ACL.Canonical()
+		s.Actions, s.ACL, s.OldACL = append(s.Actions, UpdateACL), acl, n.ACL.Canonical()
+	}
+	if len(s.Actions) == 0 {
+		s.Actions = noOp
+	} else {
 		s.OldData, s.Data = n.Data, d.encode(rec, n.Path, d.l.Pos)
 	}
 	d.add(s)
@@ -128,7 +135,7 @@ func (d *differ) demote(n zkfs.Node, rec layout.Record, s Step) {
 		return
 	}
 	old := rec
-	rec.Kind, rec.Address, rec.Spec, rec.Aversion = layout.KindParent, "", "", n.Stat.Aversion
+	rec.Layout, rec.Kind, rec.Address, rec.Spec, rec.Aversion = d.l.Name, layout.KindParent, "", "", n.Stat.Aversion
 	s.Previous, s.Address, s.Kind = old.Address, "", layout.KindParent
 	s.Actions, s.Reason = []Action{UpdatePolicy}, "not declared any more, and needed by what is below it"
 	if acl, ok := d.ancestorACL(n); ok {

@@ -45,7 +45,11 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 			pres = append(pres, Precondition{step.Path, step.Pre.Czxid, zkfs.AnyVersion, zkfs.AnyVersion})
 		}
 	}
-	for _, pre := range append(slices.Clone(pres), s.e.Others...) {
+	others := s.e.Others
+	if f := s.e.Ledger.Former; f != nil && s.batch == 0 {
+		others = append(slices.Clone(others), f.Precondition)
+	}
+	for _, pre := range append(slices.Clone(pres), others...) {
 		paths = append(paths, pre.Path)
 	}
 	for _, step := range made {
@@ -74,13 +78,13 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 			blocked = append(blocked, b)
 		}
 	}
-	for i, pre := range s.e.Others {
+	for i, pre := range others {
 		if p, ok := mismatch(pre, nodes[len(steps)+i]); ok {
 			stale = append(stale, p)
 		}
 	}
 	for i, step := range made {
-		if n := nodes[len(steps)+len(s.e.Others)+i]; !bytes.Equal(n.Data, step.Data) {
+		if n := nodes[len(steps)+len(others)+i]; !bytes.Equal(n.Data, step.Data) {
 			stale = append(stale, Problem{Summary: "A znode has appeared", Path: step.Path, Address: step.Address, Pos: step.Pos,
 				Detail: fmt.Sprintf("%s exists now and is somebody else's; when this plan was made it did not.\n%s", step.Path, planAgain)})
 		}

@@ -32,7 +32,7 @@ func (d *differ) one(w *want) {
 	}
 	rec, err := layout.ParseRecord(n.Data)
 	switch {
-	case err == nil && rec.Layout == d.l.Name:
+	case err == nil && d.live.ours(d.l, rec):
 		d.compare(w, n, rec, s)
 	case err == nil:
 		d.blocked(w, BlockOwned, "%s is owned by the layout %q, as %s.\nRemove it there first, or declare another path.",
@@ -221,6 +221,9 @@ func (d *differ) kindChange(w *want, n zkfs.Node, rec layout.Record) bool {
 // recordChanges returns the differences of two records that users see.
 func recordChanges(old, new layout.Record) []Change {
 	var changes []Change
+	if old.Layout != new.Layout && old.Layout != "" {
+		changes = append(changes, Change{"layout", string(jsonOf(old.Layout)), string(jsonOf(new.Layout))})
+	}
 	if old.Kind != new.Kind {
 		changes = append(changes, Change{"kind", string(jsonOf(old.Kind)), string(jsonOf(new.Kind))})
 	}

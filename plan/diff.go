@@ -155,7 +155,7 @@ func (d *differ) owned(p zkfs.Path) (layout.Record, bool) {
 		return layout.Record{}, false
 	}
 	rec, err := layout.ParseRecord(n.Data)
-	return rec, err == nil && rec.Layout == d.l.Name
+	return rec, err == nil && d.live.ours(d.l, rec)
 }
 
 // owns is owned for those who do not need the record, and cheaper for what has

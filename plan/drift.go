@@ -37,6 +37,7 @@ func (d *differ) policyDrift(w *want, rec layout.Record) (Drift, bool) {
 	if rec.Spec != w.spec || rec.Address != w.Address {
 		return Drift{}, false
 	}
+	rec.Layout = d.l.Name // another is a takeover
 	changes := recordChanges(w.record(d.l.Name, 0), rec)
 	if w.policy != nil && !slices.Contains(w.policy.Written, "tick_time") {
 		changes = slices.DeleteFunc(changes, func(c Change) bool { return c.Name == "tick_time" })

@@ -26,6 +26,7 @@ type Ledger struct {
 	Planners []zkfs.Identity // of the last run
 	Siblings []string        // all ensembles of the layout
 	Complete string          // configuration digest of the last run that applied everything
+	MovedTo  zkfs.Path       // the ledger of the layout that has taken this one over; "" for none
 	Run      *Run            // the last one; nil: none yet
 
 	extra map[string]json.RawMessage // of a later release
@@ -53,13 +54,14 @@ type ledgerJSON struct {
 	Planners []string    `json:"planners,omitempty"`
 	Siblings []string    `json:"siblings,omitempty"`
 	Complete string      `json:"complete,omitempty"`
+	MovedTo  zkfs.Path   `json:"moved_to,omitempty"`
 	Run      *Run        `json:"run,omitempty"`
 }
 
 // Encode returns the ledger as data of its znode. The error says that it is
 // larger than MaxLedger.
 func (l *Ledger) Encode() ([]byte, error) {
-	j := ledgerJSON{layout.Format, layout.KindLedger, l.Layout, l.ID, l.Serial, l.Roots, l.Below, nil, l.Siblings, l.Complete, l.Run}
+	j := ledgerJSON{layout.Format, layout.KindLedger, l.Layout, l.ID, l.Serial, l.Roots, l.Below, nil, l.Siblings, l.Complete, l.MovedTo, l.Run}
 	if j.Roots == nil {
 		j.Roots = []zkfs.Path{}
 	}
@@ -104,7 +106,7 @@ func ParseLedger(data []byte) (Ledger, error) {
 	if j.Serial < 0 {
 		return Ledger{}, fmt.Errorf("%w: its serial is negative", layout.ErrBadRecord)
 	}
-	l := Ledger{Layout: j.Layout, ID: j.ID, Serial: j.Serial, Siblings: j.Siblings, Complete: j.Complete, Run: j.Run}
+	l := Ledger{Layout: j.Layout, ID: j.ID, Serial: j.Serial, Siblings: j.Siblings, Complete: j.Complete, MovedTo: j.MovedTo, Run: j.Run}
 	for _, list := range []struct {
 		from []zkfs.Path
 		to   *[]zkfs.Path
@@ -126,7 +128,7 @@ func ParseLedger(data []byte) (Ledger, error) {
 	if err := json.Unmarshal(data, &l.extra); err != nil {
 		return Ledger{}, fmt.Errorf("%w: %v", layout.ErrBadRecord, err)
 	}
-	for _, known := range []string{"lockform", "kind", "layout", "id", "serial", "roots", "below", "planners", "siblings", "complete", "run"} {
+	for _, known := range []string{"lockform", "kind", "layout", "id", "serial", "roots", "below", "planners", "siblings", "complete", "moved_to", "run"} {
 		delete(l.extra, known)
 	}
 	return l, nil

@@ -106,6 +106,7 @@ type LedgerPlan struct {
 	Roots    []zkfs.Path // topmost managed znodes afterwards
 	Below    []zkfs.Path // see Ledger.Below
 	Before   []zkfs.Path // roots and belows that were recorded, and must not be forgotten on the way
+	Former   *Former     // a ledger to take over; nil for none
 	Complete bool        // afterwards everything that is declared is applied
 	Planners []zkfs.Identity
 	Siblings []string // names of all ensembles of the layout
@@ -113,6 +114,13 @@ type LedgerPlan struct {
 	Agents   zkfs.ACL // of the inventory of agents
 	Parent   zkfs.ACL // of the ledger's parent, if it is created
 	Ancestor zkfs.ACL // of all other created ancestors
+}
+
+// A Former is the ledger of a layout that had another name or place. The first
+// write of the plan sets its data, so that nobody applies by it any more.
+type Former struct {
+	Precondition
+	Data []byte
 }
 
 // A Precondition is how a znode looked when the plan was made. Czxid 0 means

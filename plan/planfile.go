@@ -36,7 +36,8 @@ import (
 //	  name, servers, chroot
 //	  connection    digest of everything in the ensemble block but secrets
 //	  ledger        path, serial as read, roots and below after and before,
-//	                planners, siblings, complete, and the ACLs of what is made
+//	                planners, siblings, complete, a former ledger that is taken
+//	                over, and the ACLs of what is made
 //	  steps         in the order of applying, for each znode:
 //	    address, previous, path, kind, actions, reason
 //	    data        the record to write; "clear":true instead clears the data
@@ -94,6 +95,7 @@ type ledgerOfPlan struct {
 	Roots    []zkfs.Path `json:"roots,omitempty"`
 	Below    []zkfs.Path `json:"below,omitempty"`
 	Before   []zkfs.Path `json:"before,omitempty"`
+	Former   *formerJSON `json:"former,omitempty"`
 	Complete bool        `json:"complete,omitempty"`
 	Planners []idJSON    `json:"planners,omitempty"`
 	Siblings []string    `json:"siblings,omitempty"`
@@ -101,6 +103,11 @@ type ledgerOfPlan struct {
 	Agents   aclJSON     `json:"agents,omitempty"`
 	Parent   aclJSON     `json:"parent,omitempty"`
 	Ancestor aclJSON     `json:"ancestor,omitempty"`
+}
+
+type formerJSON struct {
+	preJSON
+	Data json.RawMessage `json:"data"`
 }
 
 type stepJSON struct {

@@ -31,6 +31,9 @@ func (e *Ensemble) toJSON() ensembleJSON {
 		},
 		Steps: make([]stepJSON, 0, len(e.Steps)),
 	}
+	if f := l.Former; f != nil {
+		j.Ledger.Former = &formerJSON{preJSON(f.Precondition), f.Data}
+	}
 	for _, id := range l.Planners {
 		j.Ledger.Planners = append(j.Ledger.Planners, idJSON(id))
 	}
@@ -118,11 +121,15 @@ func (j *ensembleJSON) ensemble() (Ensemble, error) {
 			ACL: zkfs.ACL(l.ACL), Agents: zkfs.ACL(l.Agents), Parent: zkfs.ACL(l.Parent), Ancestor: zkfs.ACL(l.Ancestor),
 		},
 	}
+	paths := append([]zkfs.Path{l.Path}, l.Roots...)
+	paths = append(append(paths, l.Below...), l.Before...)
+	if f := l.Former; f != nil {
+		e.Ledger.Former = &Former{Precondition(f.preJSON), f.Data}
+		paths = append(paths, f.Path)
+	}
 	for _, id := range l.Planners {
 		e.Ledger.Planners = append(e.Ledger.Planners, zkfs.Identity(id))
 	}
-	paths := append([]zkfs.Path{l.Path}, l.Roots...)
-	paths = append(append(paths, l.Below...), l.Before...)
 	for i := range j.Steps {
 		s, err := j.Steps[i].step()
 		if err != nil {

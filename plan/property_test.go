@@ -58,43 +58,59 @@ func drawLayout(t *rapid.T, label string) *layout.Layout {
 	return testLayout(add...)
 }
 
+// A meddler changes a tree as strangers with all rights would.
+type meddler interface {
+	// look returns a znode, and false when there is none.
+	look(path zkfs.Path) (zkfs.Node, bool)
+	put(path zkfs.Path, data string, acl zkfs.ACL)
+	setACL(path zkfs.Path, acl zkfs.ACL)
+	remove(path zkfs.Path)
+}
+
+func (t *fakeTree) look(path zkfs.Path) (zkfs.Node, bool) {
+	n, ok := t.nodes[path]
+	if !ok {
+		return zkfs.Node{}, false
+	}
+	return zkfs.Node{Path: path, Data: n.data, ACL: n.acl, Stat: n.stat}, true
+}
+
 // drawStrangers lets others change the tree.
-func drawStrangers(t *rapid.T, tree *fakeTree, label string) {
+func drawStrangers(t *rapid.T, tree meddler, label string) {
 	other, _ := layout.Record{Layout: "theirs", Address: "lock.z", Kind: layout.KindNamespace}.Encode()
 	contents := []string{"", "hello", `{"lockform":1,"layout":`, `{"lockform":99}`, string(other)}
 	all := slices.Concat(someNamespaces, someLocks, []zkfs.Path{"/n/stranger", "/q/stranger"})
 	for range rapid.IntRange(0, 3).Draw(t, label) {
 		p := rapid.SampledFrom(all).Draw(t, "path")
-		_, exists := tree.nodes[p]
+		n, exists := tree.look(p)
 		switch what := rapid.IntRange(0, 3).Draw(t, "what"); {
 		case what == 0:
 			tree.put(p, rapid.SampledFrom(contents).Draw(t, "data"), nil)
 		case what == 1 && exists:
 			tree.setACL(p, rapid.SampledFrom(someACLs[:3]).Draw(t, "acl").With(planner))
-		case what == 2 && exists && tree.nodes[p].stat.NumChildren == 0:
+		case what == 2 && exists && n.Stat.NumChildren == 0:
 			tree.remove(p)
-		case what == 3 && exists && tree.nodes[p].stat.NumChildren == 0:
-			data := string(tree.nodes[p].data)
+		case what == 3 && exists && n.Stat.NumChildren == 0:
 			tree.remove(p)
-			tree.put(p, data, nil)
+			tree.put(p, string(n.Data), nil)
 		}
 	}
 }
 
-// unowned returns what stands in the tree and is not the layout's, with
+// unowned returns what stands in the universe and is not the layout's, with
 // everything about it.
-func unowned(tree *fakeTree, l *layout.Layout) map[zkfs.Path]string {
+func unowned(tree meddler, l *layout.Layout) map[zkfs.Path]string {
 	all := make(map[zkfs.Path]string)
-	for p, n := range tree.nodes {
-		rec, err := layout.ParseRecord(n.data)
-		if p != zkfs.Root && !l.Ledger.Contains(p) && (err != nil || rec.Layout != l.Name) {
-			all[p] = fmt.Sprintf("%q %s %d %d %d %d", n.data, n.acl.Canonical(), n.stat.Czxid, n.stat.Mzxid, n.stat.Version, n.stat.Aversion)
+	for _, p := range slices.Concat(someNamespaces, someLocks, []zkfs.Path{"/n/stranger", "/q/stranger", "/deep"}) {
+		n, ok := tree.look(p)
+		if rec, err := layout.ParseRecord(n.Data); ok && (err != nil || rec.Layout != l.Name) {
+			all[p] = fmt.Sprintf("%q %s %d %d %d %d", n.Data, n.ACL.Canonical(), n.Stat.Czxid, n.Stat.Mzxid, n.Stat.Version, n.Stat.Aversion)
 		}
 	}
 	return all
 }
 
-// untouched returns the plan's adopted paths.
+// adopted returns the paths that the plan takes over or restores.
 func adopted(p *Plan) map[zkfs.Path]bool {
 	paths := make(map[zkfs.Path]bool)
 	for i := range p.Ensembles {
@@ -108,7 +124,7 @@ func adopted(p *Plan) map[zkfs.Path]bool {
 }
 
 // planOf returns a plan that can be applied, or nil when what was drawn cannot.
-func planOf(t *rapid.T, s *fakeTarget, l *layout.Layout, o Options) *Plan {
+func planOf(t *rapid.T, s Target, l *layout.Layout, o Options) *Plan {
 	p, err := tryPlan(s, l, o)
 	if errors.Is(err, ErrInvalid) || errors.Is(err, ErrBlocked) {
 		return nil
@@ -143,23 +159,7 @@ func TestPropertyApplyThenPlanIsEmpty(t *testing.T) {
 			if p == nil {
 				continue
 			}
-			theirs := unowned(tree, l)
-			if err := tryApply(s, p, ApplyOptions{}); err != nil {
-				t.Fatalf("apply: %v\n%s", err, textOf(p))
-			}
-			now := unowned(tree, l)
-			for path, was := range theirs {
-				if now[path] != was && !adopted(p)[path] {
-					t.Fatalf("%s is not ours and was changed: %q, it was %q", path, now[path], was)
-				}
-			}
-			again, err := tryPlan(s, l, o)
-			if err != nil {
-				t.Fatalf("plan after apply: %v", err)
-			}
-			if !again.Empty() || again.HasDrift() {
-				t.Fatalf("the plan after apply is not empty:\n%s\nthe first was\n%s", textOf(again), textOf(p))
-			}
+			applies(t, tree, s, l, p, o, func() error { return tryApply(s, p, ApplyOptions{}) })
 			before := tree.dump(true)
 			if err := tryApply(s, p, ApplyOptions{}); err != nil && !p.Empty() {
 				t.Fatalf("the same plan again: %v", err)
@@ -170,6 +170,28 @@ func TestPropertyApplyThenPlanIsEmpty(t *testing.T) {
 			drawStrangers(t, tree, "between")
 		}
 	})
+}
+
+// applies checks that an apply leaves alone what is not owned, and leaves nothing
+// to do.
+func applies(t *rapid.T, tree meddler, s Target, l *layout.Layout, p *Plan, o Options, apply func() error) {
+	theirs := unowned(tree, l)
+	if err := apply(); err != nil {
+		t.Fatalf("apply: %v\n%s", err, textOf(p))
+	}
+	now := unowned(tree, l)
+	for path, was := range theirs {
+		if now[path] != was && !adopted(p)[path] {
+			t.Fatalf("%s is not ours and was changed: %q, it was %q", path, now[path], was)
+		}
+	}
+	again, err := tryPlan(s, l, o)
+	if err != nil {
+		t.Fatalf("plan after apply: %v", err)
+	}
+	if !again.Empty() || again.HasDrift() {
+		t.Fatalf("the plan after apply is not empty:\n%s\nthe first was\n%s", textOf(again), textOf(p))
+	}
 }
 
 func textOf(p *Plan) string {

@@ -15,6 +15,7 @@ type Live struct {
 	Ensemble   string
 	Identities []zkfs.Identity // of the session that read it
 	Ledger     Ledger          // Exists is false when there is none
+	Former     Ledger          // that the layout takes over, or has taken over; likewise
 	Nodes      zkfs.Snapshot   // declared paths, their ancestors, and what the ledger's roots lead to
 	Holders    map[zkfs.Path][]Holder
 
@@ -107,8 +108,17 @@ func (r *reader) ledger() error {
 	if r.live.Ledger, err = ledgerOf(nodes[1]); err != nil {
 		return err
 	}
+	if err := r.former(); err != nil {
+		return err
+	}
 	if !r.live.Ledger.Exists() {
 		return nil
+	}
+	if to := r.live.Ledger.MovedTo; to != "" {
+		return &Error{Kind: ErrBlocked, Problems: []Problem{{
+			Summary: "The ledger was taken over", Path: lp, Pos: r.l.Pos,
+			Detail: fmt.Sprintf("%s was taken over by the layout whose ledger is %s, and with it all that it owned.", lp, to),
+		}}}
 	}
 	if r.live.Ledger.Layout != r.l.Name {
 		return &Error{Kind: ErrBlocked, Problems: []Problem{{
@@ -157,7 +167,7 @@ func (r *reader) known() error {
 	for p := range ancestors {
 		paths = append(paths, p)
 	}
-	paths = slices.Concat(paths, r.live.Ledger.Roots, r.live.Ledger.Below)
+	paths = slices.Concat(paths, r.live.Ledger.Roots, r.live.Ledger.Below, r.live.Former.Roots, r.live.Former.Below)
 	slices.SortFunc(paths, comparePaths)
 	return r.read(slices.Compact(paths))
 }
@@ -166,11 +176,11 @@ func (r *reader) known() error {
 // it lists the children of its namespaces and parents that have more of them
 // than are known.
 func (r *reader) children() error {
-	frontier := slices.Clone(r.live.Ledger.Below)
+	frontier := slices.Concat(r.live.Ledger.Below, r.live.Former.Below)
+	force := len(frontier)
 	for p := range r.live.Nodes {
 		frontier = append(frontier, p)
 	}
-	force := len(r.live.Ledger.Below)
 	for len(frontier) > 0 {
 		var list []zkfs.Path
 		for i, p := range frontier {
@@ -210,13 +220,13 @@ func (r *reader) children() error {
 
 // reserved reports whether a path is the server's or the ledger's.
 func (r *reader) reserved(p zkfs.Path) bool {
-	return zkfs.Path("/zookeeper").Contains(p) || r.l.Ledger.Contains(p)
+	return zkfs.Path("/zookeeper").Contains(p) || r.l.Ledger.Contains(p) || r.live.Former.Exists() && r.live.Former.Path.Contains(p)
 }
 
 // mayHold reports whether managed znodes of the layout may stand below n.
 func (r *reader) mayHold(n zkfs.Node) bool {
 	rec, err := layout.ParseRecord(n.Data)
-	return err == nil && rec.Layout == r.l.Name && (rec.Kind == layout.KindNamespace || rec.Kind == layout.KindParent)
+	return err == nil && r.live.ours(r.l, rec) && (rec.Kind == layout.KindNamespace || rec.Kind == layout.KindParent)
 }
 
 // acls reads the ACLs that the recorded aversion does not vouch for: those of
@@ -239,7 +249,7 @@ func (r *reader) acls() error {
 					continue
 				}
 				rec, err := layout.ParseRecord(n.Data)
-				if err == nil && rec.Layout == r.l.Name && rec.Spec == w.spec && rec.Aversion == n.Stat.Aversion {
+				if err == nil && r.live.ours(r.l, rec) && rec.Spec == w.spec && rec.Aversion == n.Stat.Aversion {
 					continue
 				}
 			}
@@ -247,7 +257,7 @@ func (r *reader) acls() error {
 		}
 		if r.l.ACL != nil {
 			for p, n := range r.live.Nodes {
-				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && rec.Layout == r.l.Name && rec.Kind != layout.KindLock && p != r.l.Ledger {
+				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && r.live.ours(r.l, rec) && rec.Kind != layout.KindLock && p != r.l.Ledger {
 					paths = append(paths, p)
 				}
 			}
@@ -310,7 +320,7 @@ func (r *reader) contenders() error {
 		if n.Absent || wanted[p] || n.Stat.NumChildren == 0 || n.Data == nil {
 			continue
 		}
-		if rec, err := layout.ParseRecord(n.Data); err == nil && rec.Layout == r.l.Name && rec.Kind == layout.KindLock {
+		if rec, err := layout.ParseRecord(n.Data); err == nil && r.live.ours(r.l, rec) && rec.Kind == layout.KindLock {
 			locks = append(locks, p)
 		}
 	}

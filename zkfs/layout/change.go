@@ -10,7 +10,7 @@ type Moved struct {
 }
 
 // Apply returns the address that a has after the move, and false when the move
-// does not concern it.
+// does not concern it. A key that From leaves open is kept.
 func (m Moved) Apply(a Address) (Address, bool) {
 	if !m.From.Covers(a) {
 		return a, false
@@ -18,7 +18,7 @@ func (m Moved) Apply(a Address) (Address, bool) {
 	from, to, steps := m.From.Steps(), m.To.Steps(), a.Steps()
 	var moved Address
 	for i, s := range to {
-		if i == len(to)-1 && s.Key == nil {
+		if i == len(to)-1 && s.Key == nil && from[len(from)-1].Key == nil {
 			s.Key = steps[len(from)-1].Key
 		}
 		moved = moved.Child(s)
