@@ -27,10 +27,13 @@ func secureWire(t *testing.T, addr string, certs *zktest.Certs) *wire {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
-	nc, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	// A real server opens its second port after the first, by which it is
+	// waited for.
+	var nc *tls.Conn
+	eventually(t, "a TLS connection", func() bool {
+		nc, err = tls.Dial("tcp", addr, &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}})
+		return err == nil
+	})
 	t.Cleanup(func() { nc.Close() })
 	w := &wire{Conn: nc}
 	if err := w.connect(30_000, 0); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/internal/jute"
 )
 
 // sessionID writes a session's id as ZooKeeper's tools do.
@@ -83,8 +84,13 @@ func (s *Server) Inject(f Fault) *Injection {
 	return i
 }
 
-// fault returns the injection that strikes a request, or nil.
-func (s *Server) fault(c *conn, op Op, path string) *Injection {
+// fault returns the injection that strikes the request whose record is in r, or
+// nil.
+func (s *Server) fault(c *conn, op Op, r *jute.Reader) *Injection {
+	if len(s.faults) == 0 {
+		return nil
+	}
+	path := pathOf(op, *r)
 	for _, i := range s.faults {
 		f := i.f
 		if f.Kind != 0 && f.Kind.kind() != op.kind() ||
@@ -103,6 +109,16 @@ func (s *Server) fault(c *conn, op Op, path string) *Injection {
 		return i
 	}
 	return nil
+}
+
+// pathOf returns the path that most records begin with, or "".
+func pathOf(op Op, r jute.Reader) string {
+	switch op {
+	case OpMulti, OpMultiRead, OpSetWatches, OpSetWatches2, OpPing, OpCloseSession, OpWhoAmI, OpAuth, OpSASL:
+		return ""
+	}
+	path, _ := r.NullString()
+	return path
 }
 
 // done tells that the fault has struck.
@@ -129,16 +145,20 @@ func (i *Injection) code() (Code, bool) {
 	return i.f.Code, true
 }
 
-// answer sends the reply, or does with it what the fault says.
-func (i *Injection) answer(c *conn, packet []byte) {
-	switch {
-	case i == nil:
+// send sends the reply, or does with it what the fault says.
+func (i *Injection) send(c *conn, packet []byte) {
+	if i == nil {
 		c.send(packet)
-	case i.f.Action == DropReply:
-	case i.f.Action == CloseAfter:
+		return
+	}
+	switch i.f.Action {
+	case DropReply:
+	case CloseAfter:
 		c.s.drop(c)
-	default:
+	case DelayReply:
 		c.s.clock.AfterFunc(i.f.Delay, c.hold(packet))
+	default:
+		c.send(packet)
 	}
 }
 

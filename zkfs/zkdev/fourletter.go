@@ -224,10 +224,13 @@ type connStats struct {
 
 func (st *connStats) begin(now time.Time) { st.started = now }
 
-func (st *connStats) done(op Op, xid int32, zxid int64, now time.Time) {
+// done notes a reply and returns how long it took.
+func (st *connStats) done(op Op, xid int32, zxid int64, now time.Time) time.Duration {
+	took := now.Sub(st.started)
 	st.ended, st.lastOp, st.lastXid, st.lastZxid = now, opNames[op].last, xid, zxid
-	st.last = now.Sub(st.started).Milliseconds()
-	st.latency.add(now.Sub(st.started))
+	st.last = took.Milliseconds()
+	st.latency.add(took)
+	return took
 }
 
 // latency is a summary of times in milliseconds.

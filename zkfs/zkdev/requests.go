@@ -19,125 +19,100 @@ func (s *Server) request(c *conn, packet []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.dead() || s.closed {
-		return nil
+	ss := c.session
+	if c.dead() || s.closed || s.sessions[ss.id] != ss {
+		return nil // over already; the connection is being closed
 	}
 	s.stats.received++
 	c.stats.received++
 	c.stats.begin(s.clock.Now())
-	switch op {
-	case OpAuth:
-		return s.auth(c, xid, r)
-	case OpSASL:
-		// Without a login configuration the server answers with no token.
-		s.reply(c, op, xid, OK, 0, func(w *jute.Writer) { w.Buffer(nil) })
+	if op != OpAuth && op != OpSASL { // which belong to the connection
+		s.touch(ss)
+	}
+	f := s.fault(c, op, r)
+	defer f.done()
+	if f.before(c) {
 		return nil
 	}
-	ss := c.session
-	if ss == nil || s.sessions[ss.id] != ss {
-		return nil // over already; its connection is being closed
-	}
-	s.touch(ss)
-
-	fault := s.fault(c, op, path(op, r))
-	defer fault.done()
-	if fault.before(c) {
-		return nil
-	}
-	if code, ok := fault.code(); ok {
+	rep := reply{xid: xid, body: jute.Writer{Buf: append(s.scratch.Buf[:0], make([]byte, replyHeader)...)}}
+	if code, failed := f.code(); failed {
 		s.zxid++
-		s.reply(c, op, xid, code, s.zxid, nil)
-		return nil
+		rep.code, rep.zxid = code, s.zxid
+	} else {
+		s.answer(c, op, r, &rep)
 	}
-	h, known := handlers[op]
-	if !known {
-		// UnimplementedRequestProcessor answers and closes.
-		s.log.Warn("unknown request", "type", int32(op), "client", c.remote())
-		s.reply(c, op, xid, Unimplemented, -1, nil)
-		c.finish()
-		return nil
-	}
-	w := &jute.Writer{Buf: s.scratch.Buf[:0]}
-	w.Buf = append(w.Buf, make([]byte, replyHeader)...)
-	code := h(s, c, r, w)
 	if r.Err() != nil {
 		s.log.Warn("malformed request", "request", op, "client", c.remote(), "reason", r.Err())
 	}
-	if code != OK {
-		w.Buf = w.Buf[:replyHeader]
-	}
-	if op == OpPing {
-		xid = pingXid
-	}
-	binary.BigEndian.PutUint32(w.Buf, uint32(len(w.Buf)-4))
-	binary.BigEndian.PutUint32(w.Buf[4:], uint32(xid))
-	binary.BigEndian.PutUint64(w.Buf[8:], uint64(s.zxid))
-	binary.BigEndian.PutUint32(w.Buf[16:], uint32(code))
-	if cap(w.Buf) <= softBacklog {
-		s.scratch.Buf = w.Buf
-	}
-	s.sent(c, op, xid)
-	fault.answer(c, w.Buf)
-	if op == OpCloseSession {
+	s.stats.sent++
+	c.stats.sent++
+	s.stats.latency.add(c.stats.done(op, xid, s.zxid, s.clock.Now()))
+	f.send(c, rep.packet())
+	if rep.last {
 		c.finish()
 	}
+	if cap(rep.body.Buf) <= softBacklog {
+		s.scratch.Buf = rep.body.Buf
+	}
 	return nil
+}
+
+// A reply is what a request is answered with.
+type reply struct {
+	xid  int32
+	zxid int64
+	code Code
+	body jute.Writer // after room for the header
+	last bool        // the connection ends after it
 }
 
 const replyHeader = 4 + 16 // the packet's length, xid, zxid, error
 
-// reply queues a reply whose body, if any, is written by body.
-func (s *Server) reply(c *conn, op Op, xid int32, code Code, zxid int64, body func(*jute.Writer)) {
-	w := &jute.Writer{}
-	w.Frame(func() {
-		w.Int32(xid)
-		w.Int64(zxid)
-		w.Int32(int32(code))
-		if body != nil {
-			body(w)
-		}
-	})
-	s.sent(c, op, xid)
-	c.send(w.Buf)
-}
-
-// sent counts a reply.
-func (s *Server) sent(c *conn, op Op, xid int32) {
-	now := s.clock.Now()
-	s.stats.sent++
-	s.stats.latency.add(now.Sub(c.stats.started))
-	c.stats.sent++
-	c.stats.done(op, xid, s.zxid, now)
-}
-
-// auth adds an identity to the connection; a refused one ends it
-// (ZooKeeperServer.processPacket).
-func (s *Server) auth(c *conn, xid int32, r *jute.Reader) error {
-	r.Int32() // the type, always 0
-	scheme, secret := r.String(), r.Buffer()
-	code := AuthFailed
-	if r.Err() == nil {
-		code = s.login(c, scheme, secret)
+// packet returns the reply as it goes over the wire; an error has no body.
+func (rep *reply) packet() []byte {
+	b := rep.body.Buf
+	if rep.code != OK {
+		b = b[:replyHeader]
 	}
-	s.reply(c, OpAuth, xid, code, 0, nil)
-	if code != OK {
-		s.stats.authFailed++
-		s.log.Warn("authentication refused", "scheme", scheme, "client", c.remote())
-		c.finish()
-	}
-	return nil
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	binary.BigEndian.PutUint32(b[4:], uint32(rep.xid))
+	binary.BigEndian.PutUint64(b[8:], uint64(rep.zxid))
+	binary.BigEndian.PutUint32(b[16:], uint32(rep.code))
+	return b
 }
 
-// path returns the path of the request that r stands before, without taking it
-// off, for requests that begin with one.
-func path(op Op, r *jute.Reader) string {
+// answer carries out a request and fills in its reply.
+func (s *Server) answer(c *conn, op Op, r *jute.Reader, rep *reply) {
 	switch op {
-	case OpMulti, OpMultiRead, OpSetWatches, OpSetWatches2, OpPing, OpCloseSession, OpWhoAmI:
-		return ""
+	case OpAuth: // ZooKeeperServer.processPacket
+		r.Int32() // the type, always 0
+		scheme, secret := r.String(), r.Buffer()
+		rep.code = AuthFailed
+		if r.Err() == nil {
+			rep.code = s.login(c, scheme, secret)
+		}
+		if rep.code != OK {
+			s.stats.authFailed++
+			s.log.Warn("authentication refused", "scheme", scheme, "client", c.remote())
+			rep.last = true
+		}
+		return
+	case OpSASL: // without a login configuration there is no token
+		rep.body.Buffer(nil)
+		return
+	case OpPing:
+		rep.xid = pingXid
+	case OpCloseSession:
+		rep.last = true
 	}
-	peek := *r
-	s, _ := peek.NullString()
-	return s
+	h, known := handlers[op]
+	if !known { // UnimplementedRequestProcessor
+		s.log.Warn("unknown request", "type", int32(op), "client", c.remote())
+		rep.code, rep.zxid, rep.last = Unimplemented, -1, true
+		return
+	}
+	rep.code = h(s, c, r, &rep.body)
+	rep.zxid = s.zxid
 }
 
 // A handler carries out one request: it reads the record, and writes the body

@@ -8,10 +8,13 @@
 # detector. What they start as zkServer.sh is LOCKFORM here. Those that need an
 # ensemble of several servers are left out.
 #
-# go-zookeeper v1.0.4 has a data race of its own: sendSetWatches reads lastZxid,
-# which recvLoop writes, when the first reply of a connection comes before the
-# goroutine that connected runs on. Tests in which the detector saw a race are
-# therefore run again, twice at most.
+# go-zookeeper v1.0.4 has two races of its own, whatever the server:
+# - sendSetWatches reads lastZxid, which recvLoop writes, when the first reply of
+#   a connection comes before the goroutine that connected runs on; the race
+#   detector then fails the test;
+# - in SlowServer, the request after the session's expiry is lost when it comes
+#   before the client has thrown away what it could not send.
+# Tests that failed so are run again, twice at most.
 set -eu
 lockform=$(realpath "$1"); shift
 here=$(cd "$(dirname "$0")" && pwd)
@@ -43,14 +46,11 @@ suite() {
 
 suite -skip 'BasicCluster|Failover|NoQuorum|DNSHostProviderReconnect' "$@" && exit 0
 for again in 1 2; do
-  failed=$(sed -n 's/^--- FAIL: \([A-Za-z0-9_]*\) .*/\1/p' "$work/log" | paste -sd'|')
+  failed=$(sed -n 's/^--- FAIL: \([A-Za-z0-9_]*\) .*/\1/p' "$work/log")
   races=$(grep -c 'race detected during execution of test' "$work/log" || true)
-  if [ -z "$failed" ] || [ "$races" -ne "$(echo "$failed" | tr '|' '\n' | wc -l)" ]; then
-    cat "$work/log" >&2
-    exit 1
-  fi
-  echo "go-zookeeper.sh: again because of the client's own data race: $failed"
-  suite -run "^($failed)\$" && exit 0
+  [ "$(echo "$failed" | grep -vxc TestIntegration_SlowServer)" -le "$races" ] && [ -n "$failed" ] || break
+  echo "go-zookeeper.sh: again because of the client's own races:" $failed
+  suite -run "^($(echo "$failed" | paste -sd'|'))\$" && exit 0
 done
 cat "$work/log" >&2
 exit 1
