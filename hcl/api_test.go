@@ -8,10 +8,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -362,5 +364,33 @@ func TestNestedTooDeeply(t *testing.T) {
 	}
 	if _, d := Format([]byte(deep), "a.hcl"); !d.HasErrors() {
 		t.Errorf("Format gave no error")
+	}
+}
+
+// TestVariableFileMayBeAPipe reads values from a pipe, as a shell's <(…) makes
+// one, and refuses a pipe where a file of the layout is.
+func TestVariableFileMayBeAPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString("path = \"/from/a/pipe\"\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l := mustLoad(t, map[string]string{"a.hcl": "layout \"x\" {}\nvariable \"path\" {}\nlock \"a\" { path = var.path }"},
+		Options{Vars: []Assignment{{File: fmt.Sprintf("/dev/fd/%d", r.Fd())}}})
+	if got := l.Locks[0].Path; got != "/from/a/pipe" {
+		t.Errorf("got the path %s", got)
+	}
+	dir := directory(t, map[string]string{"a.hcl": "layout \"x\" {}"})
+	if err := syscall.Mkfifo(filepath.Join(dir, "b.hcl"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, d := Load(dir, Options{}); l != nil || !strings.Contains(show(t, d), "not a regular file") {
+		t.Errorf("got %v, %s", l, show(t, d))
 	}
 }

@@ -79,9 +79,18 @@ func (l *loader) directory() (config, values []string) {
 // read parses one file. A file that has faults is returned too, with what
 // could be understood; nil means that there is nothing of it.
 func (l *loader) read(path, name string, values bool) *source {
-	src, err := readFile(path)
+	read := readFile
+	if values {
+		// A pipe is how secrets come from another program: -var-file=<(…).
+		read = readAny
+	}
+	src, err := read(path)
 	if err != nil {
-		l.errorAt(nil, "A file cannot be read", "%s.", reason(err, name))
+		remedy := "Every *.hcl file of the directory is part of the layout: make it readable, or move it away."
+		if values {
+			remedy = "Name a file of variable values; paths of -var-file are relative to the working directory."
+		}
+		l.errorAt(nil, "A file cannot be read", "%s. %s", reason(err, name), remedy)
 		return nil
 	}
 	return l.parse(src, name, values)
@@ -91,23 +100,30 @@ func (l *loader) read(path, name string, values bool) *source {
 const maxFile = 64 << 20
 
 // readFile reads a regular file of a sane size, so that a path such as
-// /dev/zero is an error and no endless read.
+// /dev/zero or that of a pipe is an error and no endless read.
 func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	return readAny(path)
+}
+
+// readAny reads a file of any kind, of a sane size.
+func readAny(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errNotRegular
-	case info.Size() > maxFile:
-		return nil, errTooLarge
+	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(src) > maxFile {
+		err = errTooLarge
 	}
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
+	return src, err
 }
 
 var (

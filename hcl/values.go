@@ -44,12 +44,9 @@ func (l *loader) givenValues(files []string) {
 	}
 }
 
-// variableFile reads a file of values.
+// variableFile reads a file of values: JSON where its name ends in .json, else
+// native syntax.
 func (l *loader) variableFile(path, name string) {
-	if !strings.HasSuffix(name, ".hcl") && !strings.HasSuffix(name, ".json") {
-		l.errorAt(nil, "Unknown kind of variable file", "The name of %s must end in .vars.hcl or .vars.json, which tells its syntax. Rename it.", name)
-		return
-	}
 	s := l.read(path, name, true)
 	if s == nil {
 		return
