@@ -117,6 +117,7 @@ func (e *Exec) Run(ctx context.Context) (int, error) {
 		wait := pause/2 + rand.N(pause/2)
 		r.say("%s; trying again in %s", r.ending(code, err), wait.Round(time.Millisecond))
 		pause = min(2*pause, longPause)
+		r.signals.waiting()
 		if err := r.sleep(ctx, wait); err != nil {
 			r.hurry = true
 			r.disconnect()
@@ -186,6 +187,7 @@ type runner struct {
 	program  program
 	children *proc.Children
 	signals  *signals
+	spare    *spare
 	locker   locker // nil until connected
 	ended    bool   // a signal asked the command to end: -restart has no say
 	hurry    bool   // giving up shall not take long
@@ -206,14 +208,19 @@ func (r *runner) once(ctx context.Context) (code int, err error) {
 // nothing is held, and the error is signalled.
 func (r *runner) take(ctx context.Context) (taken, error) {
 	ctx, stop := r.signals.during(ctx)
+	r.spare = r.startSpare()
 	t, err := r.acquire(ctx)
 	if cause := stop(); cause != nil {
 		r.hurry = true
 		if err == nil {
 			r.release(t)
 		}
-		return taken{}, cause
+		err = cause
 	}
+	if err != nil {
+		r.spare.drop()
+	}
+	r.spare.started.Wait()
 	return t, err
 }
 
@@ -221,12 +228,18 @@ func (r *runner) acquire(ctx context.Context) (taken, error) {
 	if r.locker == nil {
 		var err error
 		if r.locker, err = r.open(ctx); err != nil {
+			r.locker = nil
 			return taken{}, err
 		}
 	}
 	o := r.Options
+	o.OnQueued = func(q lock.Queued) {
+		r.spare.drop()
+		if r.Verbose {
+			r.say("%s", waitingFor(q))
+		}
+	}
 	if r.Verbose {
-		o.OnQueued = func(q lock.Queued) { r.say("%s", waitingFor(q)) }
 		o.OnSuspect = func() { r.say("no answer from ZooKeeper in time; the lock is suspect") }
 		o.OnHeld = func() { r.say("ZooKeeper answers again; the lock is held") }
 	}

@@ -29,11 +29,12 @@ const (
 type hold struct {
 	*runner
 	taken
-	env      []string
-	child    *proc.Child
-	terminal *terminal
-	guardian *guardian.Guardian // nil with on_lost = "ignore"
-	hooks    struct{ acquired, lost *hook }
+	env       []string
+	child     *proc.Child
+	terminal  *terminal
+	guardian  *guardian.Guardian // nil with on_lost = "ignore"
+	guardians int                // that were started in its place
+	hooks     struct{ acquired, lost *hook }
 
 	lost   error         // why the command has to end
 	killAt time.Time     // zero: it was not asked to end
@@ -67,16 +68,11 @@ func (h *hold) run() (int, error) {
 		ctx := g.Context()
 		defer context.AfterFunc(ctx, func() { lost <- context.Cause(ctx) })()
 	}
-	done := h.signals.running()
-	defer done()
+	h.signals.running()
 	if err := h.guard(); err != nil {
 		return 0, err
 	}
-	defer func() {
-		if h.guardian != nil {
-			h.guardian.Release()
-		}
-	}()
+	defer h.unguard()
 	h.hooks.acquired = h.startHook("-on-acquired", h.Hooks.OnAcquired, h.env)
 	if err := h.start(); err != nil {
 		return 0, err
@@ -95,25 +91,6 @@ func (h *hold) run() (int, error) {
 	}
 	return statusCode(h.status), nil
 }
-
-// guard starts the guardian, or another one. Without a lease to keep there is
-// none.
-func (h *hold) guard() error {
-	if h.onLost(h.OnLost) == layout.OnLostIgnore {
-		return nil
-	}
-	group := 0
-	if h.child != nil {
-		group = h.child.PID
-	}
-	var err error
-	h.guardian, err = guardian.Start(h.children, group, h.mark(), h.remaining())
-	return err
-}
-
-// mark is what stands in the environment of everything that the command
-// starts, and of nothing else: the contender's name is unique.
-func (h *hold) mark() string { return string(h.grants[0].node) }
 
 // start starts the command in a process group of its own.
 func (h *hold) start() error {
@@ -187,20 +164,6 @@ func (h *hold) pass(sig unix.Signal) {
 
 // signal sends a signal to the command's group. One that is gone needs none.
 func (h *hold) signal(sig unix.Signal) { _ = unix.Kill(-h.child.PID, sig) }
-
-// regard starts another guardian in place of one that has ended. One that has
-// ended because it was due has also killed the command.
-func (h *hold) regard() {
-	_, _ = h.guardian.Collect()
-	h.guardian.Release()
-	h.guardian = nil
-	if h.remaining() <= 0 {
-		return
-	}
-	if err := h.guard(); err != nil {
-		h.say("the command goes on without a guardian: %v", err)
-	}
-}
 
 // lose begins the end of a hold: the policy's signal, and SIGKILL in time.
 func (h *hold) lose(cause error) {

@@ -68,6 +68,10 @@ func runScenario(settings string, command []string) int {
 		fmt.Fprintf(os.Stderr, "%d locks are still held\n", left)
 		return 1
 	}
+	if f.late {
+		fmt.Fprintln(os.Stderr, "the command outlived the lease")
+		return 1
+	}
 	return code
 }
 
@@ -93,7 +97,8 @@ type fakeLocker struct {
 	refuse      int           // this many acquisitions fail for want of a connection
 	cause       error         // of the loss, nil for none
 	loseAfter   time.Duration
-	held        int // locks not released
+	held        int  // locks not released
+	late        bool // one was released after its lease had ended
 }
 
 func (f *fakeLocker) open(context.Context) (locker, error) { return f, nil }
@@ -144,6 +149,7 @@ func (l *fakeLease) Policy() layout.Policy      { return l.f.policy }
 
 func (l *fakeLease) Release(context.Context) error {
 	l.f.held--
+	l.f.late = l.f.late || l.Remaining() <= 0
 	if l.ctx.Err() == nil {
 		l.end(lock.ErrReleased)
 		return nil

@@ -83,12 +83,9 @@ func (s *signals) notice() {
 	}
 }
 
-// running catches everything, for a command; the function undoes it.
-func (s *signals) running() (done func()) {
-	all := busy()
-	signal.Notify(s.ch, all...)
-	return func() { signal.Reset(all...) }
-}
+// running catches everything, for a command; waiting undoes it.
+func (s *signals) running() { signal.Notify(s.ch, busy()...) }
+func (s *signals) waiting() { signal.Reset(busy()...) }
 
 // ends reports whether the signal ends a wait.
 func (s *signals) ends(sig os.Signal) bool {

@@ -20,9 +20,11 @@ type Guardian struct {
 }
 
 // Start starts a guardian: the program of this process once more, whose main
-// has to ask Called first thing. It knows what Guard and Deadline say before it
-// runs, so that there is no moment at which it could be left without.
-func Start(children *proc.Children, group int, mark string, deadline time.Duration) (*Guardian, error) {
+// has to ask Called first thing. What Guard and Deadline say is in the pipe when
+// they return: it counts even if the agent dies before the guardian runs. Tell
+// is called before it is started, with the Guardian that it can tell something
+// already; it may be nil.
+func Start(children *proc.Children, tell func(*Guardian)) (*Guardian, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the guardian: %w", err)
@@ -35,8 +37,9 @@ func Start(children *proc.Children, group int, mark string, deadline time.Durati
 	}
 	defer null.Close()
 	g := &Guardian{pipe: w}
-	g.Guard(group, mark)
-	g.Deadline(deadline)
+	if tell != nil {
+		tell(g)
+	}
 	g.Child, err = children.Start("/proc/self/exe", []string{os.Args[0], argument, strconv.Itoa(os.Getpid())},
 		&syscall.ProcAttr{
 			Env:   []string{},
@@ -67,10 +70,11 @@ func (g *Guardian) Deadline(in time.Duration) {
 	g.say("deadline " + strconv.FormatInt(max(now.Nano()+int64(in), 1), 10) + "\n")
 }
 
-// Release says that nothing is to be guarded any more: the guardian ends.
-func (g *Guardian) Release() {
-	g.say("release\n")
-	g.pipe.Close()
+// Dismiss ends the guardian, in whatever state it is, and waits for it.
+func (g *Guardian) Dismiss() {
+	_ = unix.Kill(g.PID, unix.SIGKILL) // a zombie at worst: Collect comes after it
+	_, _ = g.Collect()
+	g.pipe.Close() // now nobody can take it for the death of the agent
 }
 
 // say writes to the guardian. One that is stopped reads nothing; it cannot be

@@ -46,9 +46,7 @@ func Main(args []string) int {
 		return 1
 	}
 	g := &watch{timer: timer, agent: agent}
-	if g.until() == released {
-		return 0
-	}
+	g.wait()
 	for g.target().Kill() > 0 {
 		time.Sleep(again)
 	}
@@ -65,21 +63,14 @@ type watch struct {
 	rest    string // of the last read: the beginning of a line
 }
 
-type ending int
-
-const (
-	released ending = iota // the agent needs no guardian any more
-	due                    // the deadline is here
-	alone                  // the agent is gone
-)
-
-// until waits for the end of the watch.
-func (g *watch) until() ending {
+// wait returns when the deadline is here or the agent is gone. An agent that
+// needs no guardian any more kills it.
+func (g *watch) wait() {
 	fds := []unix.PollFd{{Fd: pipe, Events: unix.POLLIN}, {Fd: int32(g.timer), Events: unix.POLLIN}}
 	buf := make([]byte, 4096)
 	for {
 		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
-			return due
+			return
 		}
 		// What the agent says goes first: it may have moved the deadline.
 		if fds[0].Revents != 0 {
@@ -88,25 +79,23 @@ func (g *watch) until() ending {
 			case err == unix.EINTR || err == unix.EAGAIN:
 			case err != nil || n == 0:
 				g.orphans = true
-				return alone
+				return
 			default:
-				if g.hear(string(buf[:n])) {
-					return released
-				}
+				g.hear(string(buf[:n]))
 			}
 			continue
 		}
 		if fds[1].Revents != 0 {
 			// Set anew meanwhile, a timer is not ready any more.
 			if _, err := unix.Read(g.timer, buf[:8]); err == nil {
-				return due
+				return
 			}
 		}
 	}
 }
 
-// hear takes in what the agent says, and reports whether that was goodbye.
-func (g *watch) hear(text string) (released bool) {
+// hear takes in what the agent says.
+func (g *watch) hear(text string) {
 	lines := strings.Split(g.rest+text, "\n")
 	g.rest = lines[len(lines)-1]
 	for _, line := range lines[:len(lines)-1] {
@@ -120,11 +109,8 @@ func (g *watch) hear(text string) (released bool) {
 			if ns, err := strconv.ParseInt(value, 10, 64); err == nil {
 				g.set(ns)
 			}
-		case "release":
-			return true
 		}
 	}
-	return false
 }
 
 // set arms the timer for a point of CLOCK_BOOTTIME; 0 disarms it, and what has
