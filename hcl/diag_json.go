@@ -1,6 +1,10 @@
 package hcl
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
 
 // JSON returns the document that "validate -json" prints: format_version,
 // valid, error_count, warning_count and diagnostics, indented, with a newline
@@ -10,15 +14,19 @@ func (d Diagnostics) JSON() ([]byte, error) {
 	if list == nil {
 		list = Diagnostics{}
 	}
-	doc, err := json.MarshalIndent(struct {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	err := e.Encode(struct {
 		FormatVersion string      `json:"format_version"`
 		Valid         bool        `json:"valid"`
 		ErrorCount    int         `json:"error_count"`
 		WarningCount  int         `json:"warning_count"`
 		Diagnostics   Diagnostics `json:"diagnostics"`
-	}{"1.0", !d.HasErrors(), d.Errors(), d.Warnings(), list}, "", "  ")
+	}{"1.0", !d.HasErrors(), d.Errors(), d.Warnings(), list})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("diagnostics cannot be written as JSON: %w", err)
 	}
-	return append(doc, '\n'), nil
+	return b.Bytes(), nil
 }
