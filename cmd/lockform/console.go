@@ -33,7 +33,7 @@ Examples:
 			if err := noArgs(cmd); err != nil {
 				return err
 			}
-			scope, diags := hcl.LoadScope(".", a.options(ctx, &f))
+			scope, diags := hcl.OpenScope(".", a.options(ctx, &f))
 			if err := a.diagnose(ctx, diags, false); err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ func (a *app) evaluate(ctx context.Context, scope *hcl.Scope) error {
 		case line == "exit":
 			return nil
 		}
-		value, diags := scope.Eval(line)
+		value, diags := scope.Evaluate(line)
 		if err := diags.WriteText(a.Err, term.Width(a.Err), a.ErrColor()); err != nil {
 			return err
 		}
