@@ -1,0 +1,156 @@
+package doctor
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// A group gathers the znodes about which the same is to be said.
+type group struct {
+	severity        Severity
+	check           string
+	summary, remedy string // %s: how many znodes
+	paths           []zkfs.Path
+	address         string // of the first
+}
+
+// acls judges the ACLs of what the layout owns. Znodes with the same fault make
+// one finding: a team has one ACL for many locks.
+func (j *treeJudge) acls() {
+	var groups []*group
+	index := map[string]*group{}
+	for i := range j.Nodes {
+		m := &j.Nodes[i]
+		n, ok := j.ACLs[m.Path]
+		if !m.Managed || !ok || n.Absent {
+			continue
+		}
+		for _, f := range j.acl(m.Record.Kind, n) {
+			key := f.check + "\x00" + f.summary
+			g := index[key]
+			if g == nil {
+				g = &f
+				g.address = string(m.Record.Address)
+				index[key] = g
+				groups = append(groups, g)
+			}
+			g.paths = append(g.paths, m.Path)
+		}
+	}
+	if n, ok := j.ACLs[j.Ledger.Path]; ok && !n.Absent {
+		for _, f := range j.acl(layout.KindLedger, n) {
+			f.paths = []zkfs.Path{n.Path}
+			groups = append(groups, &f)
+		}
+	}
+	for _, g := range groups {
+		var names []string
+		for _, p := range g.paths {
+			names = append(names, p.String())
+		}
+		address := g.address
+		if len(names) > 1 {
+			address = ""
+		}
+		j.add(g.severity, g.check, address, g.paths, fmt.Sprintf(g.summary, some(names)), g.remedy)
+	}
+}
+
+// acl returns what is to be said about one ACL.
+func (j *treeJudge) acl(kind layout.Kind, n zkfs.Node) []group {
+	if n.Denied&zkfs.PartACL != 0 {
+		return []group{{severity: Warning, check: "acl", summary: "The ACL may not be read by this run: %s",
+			remedy: "Authenticate as somebody who has READ or ADMIN there; otherwise nobody can tell whether it is safe."}}
+	}
+	var found []group
+	add := func(severity Severity, check, summary, remedy string) {
+		found = append(found, group{severity: severity, check: check, summary: summary, remedy: remedy})
+	}
+	open := n.ACL.Grants() &^ zkfs.Read
+	if kind == layout.KindLock {
+		open &^= zkfs.Create // whoever may take the lock
+	}
+	if open != 0 {
+		add(Warning, "open_acl", "Everyone has "+open.String()+" on %s",
+			"Anyone who reaches the ensemble can change or remove it, or what is in it. Give it an acl that names who may do what, and apply.")
+	}
+	if admins := holders(n.ACL, zkfs.Admin); len(admins) == 0 {
+		add(Error, "admin", "Nobody can administer %s: no identity that exists has ADMIN",
+			"Only the servers' super user (zookeeper.DigestAuthenticationProvider.superDigest) can mend the ACL. Afterwards \"lockform apply\" keeps the planner's identities in it.")
+	} else if !mayBe(n.ACL, j.Planner, zkfs.Admin) {
+		add(Warning, "admin", "This run cannot administer %s",
+			"Others have ADMIN, the identities of this run have not: an apply that changes the ACL will fail. Authenticate as the planner, or have it added.")
+	}
+	if kind != layout.KindLock && len(holders(n.ACL, zkfs.Delete)) == 0 {
+		add(Warning, "delete", "Nobody can delete what is in %s: no identity that exists has DELETE on it", "Declare an acl that gives it, and apply.")
+	}
+	if kind == layout.KindLock {
+		var several []string
+		for _, id := range holders(n.ACL, zkfs.Delete) {
+			if !slices.Contains(j.Planner, id) && id != zkfs.Anyone {
+				several = append(several, name(id))
+			}
+		}
+		if len(several) > 1 {
+			add(Note, "delete", fmt.Sprintf("%d identities can delete each other's contenders (%s) on ", len(several), strings.Join(several, ", "))+"%s",
+				"That is normal where several teams share a lock; any of them can take it away from another.")
+		}
+	}
+	return found
+}
+
+// holders returns the identities that have a permission, without those that
+// nobody can ever be.
+func holders(acl zkfs.ACL, perm zkfs.Perms) []zkfs.Identity {
+	var ids []zkfs.Identity
+	for _, e := range acl.Canonical() {
+		if e.Perms&perm != 0 && !impossible(e.Identity) {
+			ids = append(ids, e.Identity)
+		}
+	}
+	return ids
+}
+
+// impossible reports whether nobody can authenticate as an identity: the server
+// takes any text as the id of a digest, and compares it with a hash. A hash that
+// is not shown to this session ("x") may be good.
+func impossible(id zkfs.Identity) bool {
+	if id.Scheme != "digest" {
+		return false
+	}
+	_, hash, _ := strings.Cut(id.ID, ":")
+	if hash == "x" {
+		return false
+	}
+	sum, err := base64.StdEncoding.DecodeString(hash)
+	return err != nil || len(sum) != 20
+}
+
+// mayBe reports whether a session with the given identities may have a
+// permission: of addresses, of sasl and of hashes that are not shown that cannot
+// be told.
+func mayBe(acl zkfs.ACL, ids []zkfs.Identity, perm zkfs.Perms) bool {
+	if acl.Grants(ids...)&perm != 0 {
+		return true
+	}
+	super := func(id zkfs.Identity) bool { return id.Scheme == "digest" && strings.HasPrefix(id.ID, "super:") }
+	return slices.ContainsFunc(ids, super) || slices.ContainsFunc(acl, func(e zkfs.Entry) bool {
+		user, hidden := strings.CutSuffix(e.ID, ":x")
+		hidden = hidden && e.Scheme == "digest" && slices.ContainsFunc(ids, func(id zkfs.Identity) bool { return strings.HasPrefix(id.ID, user+":") })
+		return e.Perms&perm != 0 && (e.Scheme == "ip" || e.Scheme == "sasl" || hidden)
+	})
+}
+
+// name writes an identity without the hash of a password.
+func name(id zkfs.Identity) string {
+	if id.Scheme == "digest" {
+		user, _, _ := strings.Cut(id.ID, ":")
+		return "digest:" + user
+	}
+	return id.String()
+}
