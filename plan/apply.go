@@ -301,12 +301,7 @@ func (s *side) end(next *Ledger) []zkfs.Op {
 	run.Ended = s.a.o.Now().UTC().Truncate(time.Second)
 	next.Run = &run
 	next.Roots, next.Below, next.Siblings = s.e.Ledger.Roots, s.e.Ledger.Below, s.e.Ledger.Siblings
-	switch {
-	case s.e.Ledger.Complete:
-		next.Complete = run.Config
-	case s.a.p.Mode != Normal || next.Complete != run.Config || s.e.disowns():
-		next.Complete = ""
-	}
+	next.Complete = s.e.Ledger.Complete
 	return []zkfs.Op{{
 		Kind: zkfs.OpCreate, Path: historyPath(s.e.Ledger.Path, run.Serial), Data: jsonOf(run), ACL: s.e.Ledger.ACL,
 	}}

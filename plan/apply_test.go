@@ -349,18 +349,22 @@ func twoEnsembles() *layout.Layout {
 	})
 }
 
-func planTwo(t *testing.T, l *layout.Layout, main, dr *fakeTarget) (*Plan, error) {
+func planTwo(t *testing.T, l *layout.Layout, main, dr *fakeTarget, options ...Options) (*Plan, error) {
 	t.Helper()
+	var o Options
+	if len(options) > 0 {
+		o = options[0]
+	}
 	var lives []*Live
 	for name, s := range map[string]*fakeTarget{"main": main, "dr": dr} {
-		live, err := Read(t.Context(), s, l, name, Options{})
+		live, err := Read(t.Context(), s, l, name, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		lives = append(lives, live)
 	}
 	slices.SortFunc(lives, func(a, b *Live) int { return -strings.Compare(a.Ensemble, b.Ensemble) })
-	return Diff(l, lives, Options{})
+	return Diff(l, lives, o)
 }
 
 func applyTwo(t *testing.T, p *Plan, main, dr *fakeTarget, o ApplyOptions) error {
@@ -419,6 +423,32 @@ func TestTwoEnsembles(t *testing.T) {
 		_, err := tryPlan(main, testLayout(lock("lock.a", "/a")), Options{})
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), `-ensemble=dr=CONNECT`) {
 			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("ForgetsOneThatGoes", func(t *testing.T) {
+		only := testLayout(lock("lock.a", "/a", mode(layout.ReadWrite)))
+		p := makePlan(t, main, only, Options{Forget: []string{"dr"}})
+		if p.Empty() || len(p.Ensembles[0].Steps) != 0 {
+			t.Errorf("got\n%s", text(t, p))
+		}
+		if err := tryApply(main, p, ApplyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		p = makePlan(t, main, only, Options{})
+		if got := p.Summary(); got.Update != 1 || p.HasDrift() {
+			t.Errorf("got\n%s", text(t, p))
+		}
+		if p, err = planTwo(t, twoEnsembles(), main, dr, Options{Forget: []string{"dr"}}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := p.Summary(), (Summary{Delete: 1}); got != want {
+			t.Errorf("got %+v, want %+v\n%s", got, want, text(t, p))
+		}
+		if err := applyTwo(t, p, main, dr, ApplyOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if main.tree.nodes["/a"] == nil || dr.tree.nodes["/b"] != nil {
+			t.Error("not only the ensemble that goes was destroyed")
 		}
 	})
 	t.Run("SameTreeTwice", func(t *testing.T) {

@@ -30,7 +30,9 @@ func (d *differ) ledger() {
 	l.Before = slices.Concat(d.live.Ledger.Roots, d.live.Ledger.Below, d.live.Former.Roots, d.live.Former.Below)
 	l.Former = d.takeover()
 	for i := range d.l.Ensembles {
-		l.Siblings = append(l.Siblings, d.l.Ensembles[i].Name)
+		if name := d.l.Ensembles[i].Name; !slices.Contains(d.forget, name) {
+			l.Siblings = append(l.Siblings, name)
+		}
 	}
 	slices.Sort(l.Siblings)
 }
@@ -39,7 +41,7 @@ func (d *differ) ledger() {
 // change only by layout.acl, that of the inventory also with the locks'.
 func (d *differ) apparatus() {
 	l := &d.e.Ledger
-	if !d.live.Ledger.Exists() || d.o.Mode != Normal || d.o.partial() {
+	if !d.live.Ledger.Exists() || d.o.Mode != Normal || d.o.partial() || d.o.idle {
 		return
 	}
 	set := func(path zkfs.Path, kind layout.Kind, acl zkfs.ACL) {
@@ -93,7 +95,7 @@ func (d *differ) finish() {
 	slices.SortStableFunc(e.Drift, func(a, b Drift) int { return comparePaths(a.Path, b.Path) })
 	slices.SortStableFunc(e.Blocked, func(a, b Blocked) int { return comparePaths(a.Path, b.Path) })
 	d.roots()
-	e.Ledger.Complete = d.o.Mode == Normal && !d.o.partial()
+	e.Ledger.Complete = d.complete()
 
 	for i := range e.Steps {
 		if s := &e.Steps[i]; s.ACL != nil && !s.makes() {
@@ -109,13 +111,30 @@ func (d *differ) finish() {
 		e.Drift = append(e.Drift, Drift{Path: e.Ledger.Path, Kind: layout.KindLedger, Action: Delete, Pos: d.l.Pos, Reason: "the ledger is gone, and the layout owns znodes"})
 	}
 	prepared := slices.ContainsFunc(e.Steps, func(s Step) bool { return e.prepared(&s) })
+	run := d.live.Ledger.Run
 	unfinished := d.live.Ledger.Unfinished() != nil
-	if e.Empty() && (prepared || lost || unfinished || e.Ledger.Former != nil || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
+	siblings := run != nil && !slices.Equal(d.live.Ledger.Siblings, e.Ledger.Siblings)
+	if e.Empty() && (prepared || lost || unfinished || siblings || e.Ledger.Former != nil || d.o.Mode == RefreshOnly && len(e.Drift) > 0) {
 		// Nothing to write but the ledger: what Prepare has made, that a run
-		// came to its end, that it takes another over, that it does not vouch
-		// for the tree any more.
+		// came to its end, that it takes another over, that there is another
+		// ensemble, that it does not vouch for the tree any more.
 		e.Batches = []Batch{{Ops: 2, Bytes: ledgerBytes(e) + overhead}}
 	}
+}
+
+// complete returns what the ledger is to say was applied in full.
+func (d *differ) complete() string {
+	before := d.live.Ledger.Complete
+	disowns := slices.ContainsFunc(d.e.Steps, func(s Step) bool { return s.Has(Disown) })
+	switch {
+	case d.o.idle:
+		return before
+	case d.o.Mode == Normal && !d.o.partial():
+		return d.l.Digest
+	case d.o.Mode == Normal && before == d.l.Digest && !disowns:
+		return before
+	}
+	return ""
 }
 
 // rank puts revocations before grants.
@@ -152,6 +171,10 @@ func (d *differ) roots() {
 		if _, ok := d.steps[p]; !ok {
 			consider(p)
 		}
+	}
+	if d.o.idle {
+		d.e.Ledger.Roots, d.e.Ledger.Below = d.live.Ledger.Roots, d.live.Ledger.Below
+		return
 	}
 	for parent, children := range byParent {
 		if len(children) > manyRoots && parent != zkfs.Root {

@@ -18,13 +18,14 @@ func Diff(l *layout.Layout, lives []*Live, o Options) (*Plan, error) {
 	}
 	var problems []Problem
 	for _, live := range lives {
-		d := newDiffer(l, live, o)
+		d := newDiffer(l, live, o.in(live.Ensemble))
+		d.forget = o.Forget
 		d.diff()
 		p.Ensembles = append(p.Ensembles, d.e)
 		p.Warnings = append(p.Warnings, d.warnings...)
 		problems = append(problems, d.problems...)
 	}
-	problems = append(problems, between(l, lives)...)
+	problems = append(problems, between(l, lives, o.Forget)...)
 	if len(problems) > 0 {
 		return nil, &Error{Kind: ErrInvalid, Problems: problems}
 	}
@@ -33,7 +34,7 @@ func Diff(l *layout.Layout, lives []*Live, o Options) (*Plan, error) {
 }
 
 // between finds what is wrong with the ensembles taken together.
-func between(l *layout.Layout, lives []*Live) []Problem {
+func between(l *layout.Layout, lives []*Live, forget []string) []Problem {
 	var problems []Problem
 	ids := make(map[string]*Live)
 	for _, live := range lives {
@@ -49,7 +50,7 @@ func between(l *layout.Layout, lives []*Live) []Problem {
 		}
 		ids[live.Ledger.ID] = live
 		for _, name := range live.Ledger.Siblings {
-			if _, ok := l.Ensemble(name); !ok {
+			if _, ok := l.Ensemble(name); !ok && !slices.Contains(forget, name) {
 				problems = append(problems, Problem{
 					Summary: "An ensemble has gone from the configuration", Path: live.Ledger.Path, Pos: l.Pos,
 					Detail: fmt.Sprintf("The ledger in the ensemble %q says that this layout also has the ensemble %q, which is not declared.\n"+
@@ -85,9 +86,11 @@ func maxDelete(p *Plan, o Options) {
 // A differ compares one ensemble.
 type differ struct {
 	l    *layout.Layout
-	o    Options
+	o    Options // for this ensemble
 	live *Live
 	e    Ensemble
+
+	forget []string // ensembles that the ledger is not to name any more
 
 	wants    []*want
 	byPath   map[zkfs.Path]*want
@@ -120,6 +123,10 @@ func (d *differ) diff() {
 	d.ledger()
 	d.unfinished()
 	d.open()
+	if d.o.idle {
+		d.finish()
+		return
+	}
 	d.imports()
 	d.rotations()
 	if d.wanting() {
@@ -200,12 +207,12 @@ func (d *differ) encode(rec layout.Record, path zkfs.Path, pos layout.Pos) []byt
 // did not come to its end.
 func (d *differ) unfinished() {
 	run := d.live.Ledger.Unfinished()
-	if run == nil || run.Config == d.l.Digest || d.o.Abandon {
+	if run == nil || run.Config == d.l.Digest && !d.o.idle || d.o.Abandon {
 		return
 	}
 	d.e.Blocked = append(d.e.Blocked, Blocked{
 		Path: d.live.Ledger.Path, Reason: BlockUnfinished, Pos: d.l.Pos,
-		Detail: fmt.Sprintf("A run of another configuration, begun by %s at %s, stands after batch %d of %d and %d of %d ACL changes.\n"+
+		Detail: fmt.Sprintf("A run that is not finished, begun by %s at %s, stands after batch %d of %d and %d of %d ACL changes.\n"+
 			"If it is not running any more, apply that plan or that configuration again to finish it, or give it up with -abandon.",
 			run.By(), run.Started.UTC().Format("2006-01-02 15:04:05 MST"), run.Batch, run.Batches, run.Cursor, run.ACLs),
 	})

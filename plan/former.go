@@ -56,7 +56,7 @@ func (r *reader) former() error {
 // or it is done.
 func (d *differ) takeover() *Former {
 	f := d.live.Former
-	if !f.Exists() || f.MovedTo != "" || d.o.Mode != Normal || d.o.partial() {
+	if !f.Exists() || f.MovedTo != "" || d.o.Mode != Normal || d.o.partial() || d.o.idle {
 		return nil
 	}
 	if run := f.Unfinished(); run != nil && !d.o.Abandon {

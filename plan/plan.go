@@ -46,14 +46,28 @@ type Options struct {
 	Imports   []layout.Import  // besides those of the layout
 	Disown    []layout.Address // "state rm": disown these and do nothing else
 	Rotate    []layout.Address // locks to make anew, which must be empty
+	Forget    []string         // ensembles that go: those given to Read and Diff are destroyed, the others' ledgers forget them, and nothing else is done
 	Created   time.Time        // the plan's time, for its file
 
-	maxBatch int // bytes, instead of MaxBatch
+	maxBatch int  // bytes, instead of MaxBatch
+	idle     bool // nothing is to be done but to write the ledger
 }
 
 // partial reports whether the options leave a part of the layout out.
 func (o Options) partial() bool {
 	return len(o.Targets) > 0 || len(o.Excludes) > 0 || len(o.Disown) > 0
+}
+
+// in returns the options for one ensemble.
+func (o Options) in(ensemble string) Options {
+	switch {
+	case len(o.Forget) == 0:
+	case slices.Contains(o.Forget, ensemble):
+		o = Options{Mode: Destroy, Abandon: o.Abandon, maxBatch: o.maxBatch}
+	default:
+		o.idle = true
+	}
+	return o
 }
 
 // covers reports whether the options let a plan touch the address.
@@ -107,7 +121,7 @@ type LedgerPlan struct {
 	Below    []zkfs.Path // see Ledger.Below
 	Before   []zkfs.Path // roots and belows that were recorded, and must not be forgotten on the way
 	Former   *Former     // a ledger to take over; nil for none
-	Complete bool        // afterwards everything that is declared is applied
+	Complete string      // digest of the configuration that is applied in full afterwards; "" for none
 	Planners []zkfs.Identity
 	Siblings []string // names of all ensembles of the layout
 	ACL      zkfs.ACL // of the ledger, its history and apply lock

@@ -96,7 +96,7 @@ type ledgerOfPlan struct {
 	Below    []zkfs.Path `json:"below,omitempty"`
 	Before   []zkfs.Path `json:"before,omitempty"`
 	Former   *formerJSON `json:"former,omitempty"`
-	Complete bool        `json:"complete,omitempty"`
+	Complete string      `json:"complete,omitempty"`
 	Planners []idJSON    `json:"planners,omitempty"`
 	Siblings []string    `json:"siblings,omitempty"`
 	ACL      aclJSON     `json:"acl,omitempty"`

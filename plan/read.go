@@ -36,6 +36,7 @@ func (v *Live) declared(l *layout.Layout, o Options) []*want {
 // may stand, ACLs where the recorded aversion does not vouch for them, and
 // contenders of locks that are to go.
 func Read(ctx context.Context, t Target, l *layout.Layout, ensemble string, o Options) (*Live, error) {
+	o = o.in(ensemble)
 	live := &Live{
 		Ensemble:   ensemble,
 		Identities: planners(t.Identities()),

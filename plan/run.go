@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -65,9 +64,4 @@ func summaryOf(e *Ensemble) string {
 		return "nothing changed"
 	}
 	return strings.Join(parts, ", ")
-}
-
-// disowns reports whether a step lets go of a znode.
-func (e *Ensemble) disowns() bool {
-	return slices.ContainsFunc(e.Steps, func(s Step) bool { return s.Has(Disown) })
 }
