@@ -38,6 +38,33 @@ func (l *loader) ensembleOfEnvironment() *ensemble {
 	return e
 }
 
+// Undeclared returns the ensemble of an -ensemble flag that no block declares,
+// for destroying what was left in one that has gone from the configuration. It
+// is authenticated by LOCKFORM_AUTH, which the environment may lack.
+func Undeclared(o Override, environ []string) (layout.Ensemble, error) {
+	e := newEnsemble(o.Name).Ensemble
+	servers, chroot, err := splitConnect(o.Servers)
+	if err != nil {
+		return e, fmt.Errorf("in -ensemble=%s, %w", o.Name, err)
+	}
+	e.Servers = servers
+	if chroot != "" {
+		e.Chroot = chroot
+	}
+	for _, pair := range environ {
+		auth, ok := strings.CutPrefix(pair, "LOCKFORM_AUTH=")
+		if !ok || auth == "" {
+			continue
+		}
+		cred, err := credential(auth)
+		if err != nil {
+			return e, fmt.Errorf("the environment variable LOCKFORM_AUTH %w", err)
+		}
+		e.Auth, e.Identities = []layout.Credential{cred}, []zkfs.Identity{cred.Identity()}
+	}
+	return e, nil
+}
+
 // credential reads "digest:user:password" or "digest:user:@FILE". The error
 // completes a sentence and shows nothing of it.
 func credential(s string) (layout.Credential, error) {

@@ -16,9 +16,13 @@ func (a *app) destroy() *cli.Command {
 approval and carries it out. Locks in use and protected znodes are refused. The
 ledger and its history stay, unless -purge removes them too.
 
+With -ensemble=NAME=CONNECT for an ensemble that has gone from the configuration,
+only what stands there is deleted, and the other ledgers forget it.
+
 Examples:
   lockform destroy
-  lockform destroy -auto-approve -purge`,
+  lockform destroy -auto-approve -purge
+  lockform destroy -ensemble=old=zk9:2181`,
 		Flags: append([]cli.Flag{boolFlag("purge", "remove the ledger and its history at the end", &f.purge)}, f.applying()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArgs(cmd); err != nil {
@@ -27,8 +31,13 @@ Examples:
 			if f.json && !f.approved {
 				return usageOf(cmd, "-json needs -auto-approve, since it cannot ask")
 			}
-			f.options.Mode = plan.Destroy
-			return a.streaming(f.streamFlags, func() error { return a.planAndApply(ctx, &f) })
+			return a.streaming(f.streamFlags, func() error {
+				if err := f.takeGone(ctx, a); err != nil {
+					return err
+				}
+				f.options.Mode = plan.Destroy
+				return a.planAndApply(ctx, &f)
+			})
 		},
 	}
 }

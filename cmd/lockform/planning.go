@@ -22,7 +22,8 @@ type planFlags struct {
 	streamFlags
 	options plan.Options
 	out     string
-	set     []string // the names of those that a plan file leaves no room for
+	set     []string          // the names of those that a plan file leaves no room for
+	gone    []layout.Ensemble // to be emptied, and not declared any more
 }
 
 // planning returns the flags of a command that makes a plan.
@@ -98,6 +99,7 @@ func (a *app) makePlan(ctx context.Context, f *planFlags) (*layout.Layout, []*li
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}
+	l.Ensembles = append(l.Ensembles, f.gone...)
 	links, closeAll, err := a.connect(ctx, l.Ensembles)
 	if err != nil {
 		return nil, nil, nil, nil, err

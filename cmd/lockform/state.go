@@ -189,17 +189,29 @@ func (a *app) stateRm() *cli.Command {
 		Description: `Clears the records of the given blocks and of what is inside, so that the layout
 owns them no more. The znodes stay, and locks that are held stay held.
 
+With ensemble.NAME the ledgers forget an ensemble that has gone from the
+configuration, whatever stands there.
+
 Examples:
-  lockform state rm namespace.legacy`,
+  lockform state rm namespace.legacy
+  lockform state rm ensemble.old`,
 		Flags: append([]cli.Flag{
 			durationFlag("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
 		}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			f.approved, f.quiet = true, true
+			if name, ok := goneName(cmd.Args().First()); ok {
+				if err := atMost(cmd, 1); err != nil {
+					return err
+				}
+				f.options.Forget = []string{name}
+				return a.runStateRm(ctx, &f)
+			}
 			addrs, err := addresses(cmd, -1)
 			if err != nil {
 				return err
 			}
-			f.options.Disown, f.approved, f.quiet = addrs, true, true
+			f.options.Disown = addrs
 			return a.runStateRm(ctx, &f)
 		},
 	}
@@ -211,6 +223,9 @@ func (a *app) runStateRm(ctx context.Context, f *applyFlags) error {
 		return err
 	}
 	defer closeAll()
+	if len(f.options.Forget) > 0 && p.Empty() {
+		return &fault{summary: fmt.Sprintf("no ledger speaks of an ensemble %q", f.options.Forget[0])}
+	}
 	for _, addr := range f.options.Disown {
 		if !slices.ContainsFunc(p.Ensembles, func(e plan.Ensemble) bool {
 			return slices.ContainsFunc(e.Steps, func(s plan.Step) bool { return s.Has(plan.Disown) && addr.Covers(s.Address) })
