@@ -143,6 +143,19 @@ func TestAGracefulEndAfterALossIsALoss(t *testing.T) {
 	}
 }
 
+// What left the group does not outlive the lock because the command obeyed.
+func TestAfterALossNobodyIsLeftOut(t *testing.T) {
+	t.Parallel()
+	r := startFake(t, "lease=1h kill=300ms lose=presumed:300ms", `
+setsid sh -c 'trap "" TERM; echo $$ >stranger; while :; do sleep 0.02; done' &
+trap 'exit 0' TERM; while :; do sleep 0.02; done`)
+	stranger := r.number(t, "stranger")
+	if code := r.code(t); code != CodeLost {
+		t.Errorf("exit code %d, not %d", code, CodeLost)
+	}
+	dead(t, stranger)
+}
+
 // A stopped command gets TERM, and CONT so that it can act on it.
 func TestAStoppedCommandHearsTerm(t *testing.T) {
 	t.Parallel()

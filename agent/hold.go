@@ -40,7 +40,7 @@ type hold struct {
 	killAt time.Time     // zero: it was not asked to end
 	killed bool          // SIGKILL was sent
 	gone   bool          // nothing of the command is left
-	linger time.Duration // until who has outlived the command is looked for again
+	linger time.Duration // until who is left is looked for again
 
 	status    syscall.WaitStatus // once collected
 	collected bool
@@ -74,6 +74,11 @@ func (h *hold) run() (int, error) {
 	}
 	defer h.unguard()
 	h.hooks.acquired = h.startHook("-on-acquired", h.Hooks.OnAcquired, h.env)
+	select {
+	case err := <-lost:
+		return 0, err
+	default:
+	}
 	if err := h.start(); err != nil {
 		return 0, err
 	}
@@ -217,13 +222,14 @@ func (h *hold) step(ended bool) time.Duration {
 		in := min(time.Until(h.killAt), left-h.reserve())
 		if in <= 0 {
 			h.kill()
-			next = lookOften
 		} else {
 			next = min(next, in)
 		}
 	}
 	if ended {
 		h.gone = h.empty()
+	}
+	if ended || h.killed {
 		h.linger = min(max(2*h.linger, lookOften/2), lookSeldom/4)
 		next = min(next, h.linger)
 	}
@@ -256,7 +262,7 @@ func (h *hold) others(p proc.Process) bool {
 // empty reports whether nothing of the command is left, once it is dead itself.
 // Its zombie is kept until then, so that no other group can get its number.
 // Whoever has left the group is waited for too, unless he has a session of his
-// own: daemons leave on purpose. After a kill nobody is left out.
+// own: daemons leave on purpose. When the hold is lost nobody is left out.
 func (h *hold) empty() bool {
 	if h.children.Alone() {
 		return true
@@ -277,7 +283,7 @@ func (h *hold) empty() bool {
 		return true
 	}
 	for _, p := range table.Descendants(os.Getpid(), h.others) {
-		if h.killed || p.Session == session {
+		if !h.killAt.IsZero() || p.Session == session {
 			return false
 		}
 	}

@@ -123,7 +123,7 @@ func TestACommandReadsFromTheTerminal(t *testing.T) {
 
 func TestControlCReachesTheCommand(t *testing.T) {
 	p := sitDown(t)
-	p.types("fake sh -c 'trap \"echo got\" INT; echo run\"\"ning; sleep 100; exit 5'\n")
+	p.types("fake sh -c 'trap \"echo got; exit 5\" INT; echo run\"\"ning; while :; do sleep 0.02; done'\n")
 	p.sees("running")
 	p.types("\x03")
 	p.sees("got")

@@ -42,7 +42,7 @@ func Start(children *proc.Children, tell func(*Guardian)) (*Guardian, error) {
 	}
 	g.Child, err = children.Start("/proc/self/exe", []string{os.Args[0], argument, strconv.Itoa(os.Getpid())},
 		&syscall.ProcAttr{
-			Env:   []string{},
+			Env:   []string{"GOMAXPROCS=1"}, // it waits; and none of our secrets
 			Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), r.Fd()},
 			// A session of its own keeps the terminal's signals away.
 			Sys: &syscall.SysProcAttr{Setsid: true},
