@@ -43,9 +43,10 @@ type claim struct {
 	nodes     []zkfs.Path
 	private   bool // nobody else may write to the nodes
 	data      []byte
-	signals   bool   // as the data says
-	around    *Outer // the nodes are those of a process around this one
-	uncertain bool   // a create may have been carried out without our knowing
+	signals   bool            // as the data says
+	around    *Outer          // the nodes are those of a process around this one
+	uncertain bool            // a create may have been carried out without our knowing
+	pending   <-chan struct{} // closed when that create is no longer under way; nil: it is not
 	sequence  int64
 	token     int64
 	watching  bool // watches on the nodes and the policy are set

@@ -215,6 +215,7 @@ func (c *Client) shut(ctx context.Context, s *session) error {
 	}
 	err := s.Session.Close(ctx)
 	<-s.ended
+	s.flights.Wait()
 	return err
 }
 
@@ -276,6 +277,7 @@ func (c *Client) Close(ctx context.Context) error {
 	c.die()
 	for s := range open {
 		<-s.ended
+		s.flights.Wait()
 	}
 	c.work.Wait()
 	return errors.Join(errs...)

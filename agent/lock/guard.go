@@ -72,34 +72,27 @@ func (cl *claim) followWatches() {
 	cl.ownWatch, cl.policyWatch = nil, nil
 }
 
-// watchDelay is how long a hold stands before its watches are set. What is
-// released sooner never pays for them.
+// watchDelay is how long a hold stands before its watches are set or, of one
+// that has waited, looked at. What is released sooner never pays for it.
 const watchDelay = 25 * time.Millisecond
 
-// watchLater sees to the watches of a hold: those that it had as a waiter, or
-// new ones, which it needs at once only to hear of a revocation.
+// watchLater sees to the watches of a hold. It needs them at once only to hear
+// of a revocation.
 func (cl *claim) watchLater() {
-	cl.mu.Lock()
-	watching, revocable := cl.watching, cl.policy.Revocable
-	cl.mu.Unlock()
-	set := func() {
+	begin := func() {
 		cl.c.spawn(func() {
 			if cl.watch(cl.ctx) == nil {
 				cl.followWatches()
 			}
 		})
 	}
-	switch {
-	case watching:
-		cl.followWatches()
-	case revocable:
-		set()
-	default:
-		timer := time.AfterFunc(watchDelay, set)
-		cl.mu.Lock()
-		cl.later = timer
-		cl.mu.Unlock()
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.policy.Revocable {
+		begin()
+		return
 	}
+	cl.later = time.AfterFunc(watchDelay, begin)
 }
 
 // follow looks again whenever a watch fires, until the claim ends.

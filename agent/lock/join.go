@@ -45,6 +45,9 @@ func (cl *claim) join(ctx context.Context) (children []string, err error) {
 		}
 		cl.mu.Lock()
 		cl.uncertain = true
+		if p := (*pendingError)(nil); errors.As(err, &p) {
+			cl.pending = p.done
+		}
 		cl.mu.Unlock()
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -87,19 +90,11 @@ func refused(err error) bool {
 // create makes the nodes and lists the children. The error is that of the
 // create; a listing that failed is made again.
 func (cl *claim) create(ctx context.Context, prefixes []string, data []byte, acl zkfs.ACL) ([]string, error) {
-	if e := cl.expect(); e.home != nil {
-		res, err := cl.s.Create(ctx, cl.path.Join(prefixes[0]), data, acl, zkfs.EphemeralSequential)
-		if err != nil {
-			return nil, err
-		}
-		cl.made([]found{{res.Path, res.Zxid}})
-		if cl.mine = e.met(cl); cl.mine {
-			return nil, nil
-		}
-		return cl.list(ctx)
-	}
-	if len(prefixes) == 1 {
+	e := cl.expect()
+	if e.home == nil && len(prefixes) == 1 && cl.s.batcher.alone() {
+		// With time to spare, the listing goes out with the create.
 		res, children, err := cl.s.CreateList(ctx, cl.path.Join(prefixes[0]), data, acl, zkfs.EphemeralSequential)
+		cl.s.batcher.landed()
 		if res.Path == "" {
 			return nil, err
 		}
@@ -113,7 +108,7 @@ func (cl *claim) create(ctx context.Context, prefixes []string, data []byte, acl
 	for i, prefix := range prefixes {
 		ops[i] = zkfs.Op{Kind: zkfs.OpCreate, Path: cl.path.Join(prefix), Data: data, ACL: acl, Mode: zkfs.EphemeralSequential}
 	}
-	results, err := cl.s.Multi(ctx, ops)
+	results, err := cl.s.batcher.do(ctx, cl.path, ops)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +117,9 @@ func (cl *claim) create(ctx context.Context, prefixes []string, data []byte, acl
 		nodes[i] = found{res.Path, res.Zxid}
 	}
 	cl.made(nodes)
+	if cl.mine = e.met(cl); cl.mine {
+		return nil, nil
+	}
 	return cl.list(ctx)
 }
 

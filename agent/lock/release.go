@@ -60,10 +60,11 @@ func (cl *claim) leave(ctx context.Context) error {
 	if first && cl.state != Lost {
 		cl.state = Released
 	}
-	if cl.later != nil {
-		cl.later.Stop()
-	}
+	unfollowed := cl.later != nil && cl.later.Stop()
 	cl.mu.Unlock()
+	if unfollowed {
+		cl.unwatch()
+	}
 	if first {
 		cl.end(ErrReleased)
 		cl.s.remove(cl)
@@ -147,8 +148,11 @@ func (cl *claim) cleanNow(ctx context.Context) bool {
 // closes cl.left. ctx ends with the Client.
 func (cl *claim) clean(ctx context.Context) {
 	cl.mu.Lock()
-	uncertain := cl.uncertain
+	uncertain, pending := cl.uncertain, cl.pending
 	cl.mu.Unlock()
+	if pending != nil {
+		<-pending // at its own time limit at the latest
+	}
 	over := cl.persist(ctx, func(ctx context.Context) error { return cl.deleteAll(ctx, cl.ours()) })
 	if !over && uncertain {
 		over = cl.persist(ctx, cl.sweep)
@@ -194,21 +198,22 @@ func (cl *claim) persist(ctx context.Context, attempt func(context.Context) erro
 	}
 }
 
-// deleteAll deletes nodes; those that are gone already are no error.
+// deleteAll deletes nodes; those that are gone already are no error. Several go
+// in one transaction, so that no peer sees a part of a contender.
 func (cl *claim) deleteAll(ctx context.Context, nodes []zkfs.Path) error {
-	if len(nodes) > 1 {
-		// One transaction, so that no peer sees a part of a contender.
-		ops := make([]zkfs.Op, len(nodes))
-		for i, n := range nodes {
-			ops[i] = zkfs.Op{Kind: zkfs.OpDelete, Path: n, Version: zkfs.AnyVersion}
-		}
-		_, err := cl.s.Multi(ctx, ops)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, zkfs.ErrNoNode) {
-			return err
-		}
+	if len(nodes) == 0 {
+		return nil
+	}
+	ops := make([]zkfs.Op, len(nodes))
+	for i, n := range nodes {
+		ops[i] = zkfs.Op{Kind: zkfs.OpDelete, Path: n, Version: zkfs.AnyVersion}
+	}
+	_, err := cl.s.batcher.do(ctx, cl.path, ops)
+	if !errors.Is(err, zkfs.ErrNoNode) {
+		return err
+	}
+	if len(nodes) == 1 {
+		return nil
 	}
 	for _, n := range nodes {
 		if err := cl.s.Delete(ctx, n, zkfs.AnyVersion); err != nil && !errors.Is(err, zkfs.ErrNoNode) {

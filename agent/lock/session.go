@@ -27,8 +27,11 @@ type session struct {
 	log      hclog.Logger
 	identity zkfs.Identity // digest:lf-<guid>
 	opened   zkconn.Instant
+	batcher  *batcher
 
 	refs int // attempts, holds and clean-ups under way; guarded by Client.mu
+
+	flights sync.WaitGroup // transactions of the batcher
 
 	mu          sync.Mutex
 	homes       map[zkfs.Path]*home
@@ -63,6 +66,7 @@ func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, b
 		kick:        make(chan struct{}, 1),
 		ended:       make(chan struct{}),
 	}
+	s.batcher = &batcher{zk: zs, life: life, limit: zs.Timeout(), work: &s.flights}
 	if err := zs.AddAuth(ctx, zkconn.Digest(user, password)); err != nil {
 		return nil, fmt.Errorf("the session's own credential: %w", err)
 	}

@@ -89,7 +89,7 @@ func (cl *claim) signal(ctx context.Context) bool {
 		return false
 	}
 	epoch := cl.s.Epoch()
-	_, err := cl.s.Multi(ctx, []zkfs.Op{
+	_, err := cl.s.batcher.do(ctx, cl.path, []zkfs.Op{
 		{Kind: zkfs.OpSet, Path: nodes[0], Data: data, Version: 0},
 		{Kind: zkfs.OpDelete, Path: nodes[0], Version: 1},
 	})
