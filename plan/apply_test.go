@@ -115,7 +115,7 @@ func TestCancelStopsBetweenBatches(t *testing.T) {
 }
 
 func TestLostLockWritesNothingMore(t *testing.T) {
-	for n := 1; n <= 6; n++ {
+	for n := 1; n <= 10; n++ {
 		t.Run(fmt.Sprintf("before write %d", n), func(t *testing.T) {
 			s, p := start(t)
 			held := s.tree.lock("/lockform/test/apply", 1)
@@ -137,8 +137,7 @@ func TestLostLockWritesNothingMore(t *testing.T) {
 			if !errors.Is(err, want) || !errors.Is(err, ErrLockLost) {
 				t.Fatalf("got %v, want %v", err, want)
 			}
-			// A setACL that was on its way is guarded by its aversion alone.
-			if got := s.tree.dump(true); got != after && n < 5 {
+			if got := s.tree.dump(true); got != after {
 				t.Errorf("written without the lock:\n%s\nwant\n%s", got, after)
 			}
 			finishes(t, s, p, false)
@@ -165,6 +164,36 @@ func TestLockLostWhileWaitingForAReply(t *testing.T) {
 	s.before, s.dead = nil, nil
 	s.tree.release(held)
 	finishes(t, s, p, false)
+}
+
+// TestSecondInterruptStopsAtOnce has a target whose requests are cancelled,
+// though nobody has cancelled the apply's own.
+func TestSecondInterruptStopsAtOnce(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		from int // the first write that is cancelled
+		want error
+	}{{"FirstBatch", 1, ErrUnknown}, {"SecondBatch", 2, ErrUnknown}, {"ACL", 11, ErrPartial}} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, p := start(t)
+			held := s.tree.lock("/lockform/test/apply", 1)
+			first := s.writes
+			s.before = func(i int) (error, bool) {
+				if i >= first+tc.from {
+					s.dead = context.Canceled
+					return context.Canceled, false
+				}
+				return nil, false
+			}
+			err := Apply(t.Context(), p, []Side{{"main", s, held}}, ApplyOptions{})
+			if !errors.Is(err, tc.want) || !errors.Is(err, context.Canceled) {
+				t.Fatalf("got %v, want %v", err, tc.want)
+			}
+			s.before, s.dead = nil, nil
+			s.tree.release(held)
+			finishes(t, s, p, false)
+		})
+	}
 }
 
 func TestLostRepliesAreFoundOut(t *testing.T) {

@@ -27,6 +27,12 @@ func (s *side) request(ctx context.Context) (context.Context, context.CancelFunc
 	return r, func() { stop(); cancel() }
 }
 
+// givenUp reports whether a request failed because its target gives up: it says
+// that it was cancelled, though its context was not. That is a second ^C.
+func givenUp(req context.Context, err error) bool {
+	return req.Err() == nil && errors.Is(err, context.Canceled)
+}
+
 // commit sends one multi: the ledger at its expected version, a check of our
 // contender of the apply lock, and ops. It returns its zxid, or 0 when the reply
 // was lost and the ledger tells that it was carried out.
@@ -49,6 +55,7 @@ func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) (int64, e
 		}
 		req, cancel := s.request(ctx)
 		results, err := s.Target.Multi(req, all)
+		stopped := givenUp(req, err)
 		cancel()
 		if err == nil {
 			s.a.wrote = true
@@ -58,6 +65,8 @@ func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) (int64, e
 		}
 		me, isMulti := errors.AsType[*zkfs.MultiError](err)
 		switch {
+		case stopped:
+			return 0, s.unknown(err)
 		case isMulti && me.Index == 0 && errors.Is(err, zkfs.ErrBadVersion):
 			// Another run, or an earlier copy of this very request.
 		case errors.Is(err, zkfs.ErrOutcomeUnknown) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
@@ -153,10 +162,15 @@ func (s *side) setACL(ctx context.Context, step *Step) error {
 		}
 		req, cancel := s.request(ctx)
 		_, err := s.Target.SetACL(req, step.Path, step.ACL, step.Pre.Aversion)
+		stopped := givenUp(req, err)
 		cancel()
 		switch {
 		case err == nil:
 			return nil
+		case stopped:
+			problem.Summary = "Interrupted; the plan is partly applied"
+			problem.Detail = fmt.Sprintf("Whether the ACL of %s was set is not known.", step.Path)
+			return s.failed(ErrPartial, err, problem)
 		case errors.Is(err, zkfs.ErrSessionOver):
 			return s.lockLost(err)
 		case errors.Is(err, zkfs.ErrOutcomeUnknown), errors.Is(err, zkfs.ErrUnavailable), errors.Is(err, zkfs.ErrBadVersion),

@@ -41,6 +41,9 @@ func (s *side) drain(ctx context.Context) error {
 		if err == nil && len(left) == 0 {
 			return nil
 		}
+		if err != nil && limit.Err() == nil && !errors.Is(err, zkfs.ErrUnavailable) {
+			return err
+		}
 		select {
 		case <-tick.C:
 		case <-s.Lock.Context().Done():

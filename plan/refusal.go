@@ -28,8 +28,8 @@ func (s *side) lockLost(err error) error {
 // unknown is the error of a commit whose reply was lost for good.
 func (s *side) unknown(err error) error {
 	return s.failed(ErrUnknown, err, Problem{
-		Summary: "The connection was lost and the outcome is unknown", Path: s.e.Ledger.Path,
-		Detail: fmt.Sprintf("Batch %d of %d was sent to the ensemble %q and may or may not have been carried out.\n"+
+		Summary: "The outcome is unknown", Path: s.e.Ledger.Path,
+		Detail: fmt.Sprintf("Batch %d of %d was sent to the ensemble %q, and no reply came: it may or may not have been carried out.\n"+
 			"Apply the same plan again: it finds out and continues.", min(s.batch+1, len(s.e.Batches)), len(s.e.Batches), s.Ensemble),
 	})
 }
