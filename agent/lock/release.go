@@ -54,6 +54,7 @@ func (h *Held) Release(ctx context.Context) error {
 // leave gives a claim up and waits until nothing of it is left, for as long as
 // ctx allows and a little longer. It may be called again and again.
 func (cl *claim) leave(ctx context.Context) error {
+	began := time.Now()
 	cl.mu.Lock()
 	first := !cl.leaving
 	cl.leaving = true
@@ -82,22 +83,19 @@ func (cl *claim) leave(ctx context.Context) error {
 			work()
 		}
 	}
-	limit := time.NewTimer(leaveLimit)
+	limit := time.NewTimer(leaveLimit - time.Since(began))
 	defer limit.Stop()
 	select {
 	case <-cl.left:
+		return nil
 	case <-limit.C:
 	case <-ctx.Done():
-		limit.Reset(leaveGrace)
+		limit.Reset(leaveGrace - time.Since(began))
 		select {
 		case <-cl.left:
+			return nil
 		case <-limit.C:
 		}
-	}
-	select {
-	case <-cl.left:
-		return nil
-	default:
 	}
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
