@@ -22,7 +22,6 @@ var layers = map[string][]string{
 	"zkfs/layout":        {"zkfs"},
 	"zkfs/recipe":        {"zkfs"},
 	"zkfs/internal/jute": {},
-	"zkfs/internal/x500": {},
 	"zkfs/zkconn": {"zkfs", "zkfs/internal/...",
 		"github.com/go-zookeeper/zk", "github.com/hashicorp/go-hclog", "golang.org/x/sys/unix"},
 	"zkfs/zkdev":        {"zkfs", "zkfs/internal/...", "github.com/hashicorp/go-hclog"},

@@ -37,3 +37,21 @@ func TestX509(t *testing.T) {
 		t.Errorf("nonsense gave no error")
 	}
 }
+
+// FuzzX509 checks that a subject as a peer may send it is read or refused, and
+// that reading cuts off nothing without saying so.
+func FuzzX509(f *testing.F) {
+	der, err := asn1.Marshal(pkix.Name{CommonName: " #a,b ", SerialNumber: "1", Country: []string{"CH"}}.ToRDNSequence())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(der)
+	f.Fuzz(func(t *testing.T, der []byte) {
+		if _, err := X509(&x509.Certificate{RawSubject: der}); err != nil {
+			return
+		}
+		if _, err := X509(&x509.Certificate{RawSubject: append(der, 0)}); err == nil {
+			t.Fatalf("%x with a byte behind it was read", der)
+		}
+	})
+}

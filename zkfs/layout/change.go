@@ -10,16 +10,21 @@ type Moved struct {
 }
 
 // Apply returns the address that a has after the move, and false when the move
-// does not concern it. A key that From leaves open is kept.
+// does not concern it. A key that From leaves open is kept; where To names one,
+// only the instance without a key becomes it.
 func (m Moved) Apply(a Address) (Address, bool) {
 	if !m.From.Covers(a) {
 		return a, false
 	}
 	from, to, steps := m.From.Steps(), m.To.Steps(), a.Steps()
+	open, key := from[len(from)-1].Key == nil, steps[len(from)-1].Key
+	if open && key != nil && to[len(to)-1].Key != nil {
+		return a, false
+	}
 	var moved Address
 	for i, s := range to {
-		if i == len(to)-1 && s.Key == nil && from[len(from)-1].Key == nil {
-			s.Key = steps[len(from)-1].Key
+		if i == len(to)-1 && s.Key == nil && open {
+			s.Key = key
 		}
 		moved = moved.Child(s)
 	}

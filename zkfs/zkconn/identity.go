@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/lockform/lockform/zkfs"
-	"github.com/lockform/lockform/zkfs/internal/x500"
 )
 
 // Identities returns whom the session authenticates as, in the schemes where
@@ -36,8 +35,8 @@ func identities(auth []Auth, cfg *tls.Config) []zkfs.Identity {
 			leaf, _ = x509.ParseCertificate(c.Certificate[0])
 		}
 		if leaf != nil {
-			if name, err := x500.Name(leaf.RawSubject); err == nil {
-				ids = append(ids, zkfs.Identity{Scheme: "x509", ID: name})
+			if id, err := zkfs.X509(leaf); err == nil {
+				ids = append(ids, id)
 			}
 		}
 	}
