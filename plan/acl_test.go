@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/lockform/lockform/zkfs"
-	"github.com/lockform/lockform/zkfs/layout"
 )
 
 func entry(perms zkfs.Perms, id zkfs.Identity) zkfs.Entry {
