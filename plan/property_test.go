@@ -240,50 +240,85 @@ func TestPropertyCutAnywhereContinues(t *testing.T) {
 		if p == nil || p.Empty() {
 			return
 		}
-		whole := tree.clone()
-		smooth := whole.session(planner)
-		if err := tryApply(smooth, p, ApplyOptions{}); err != nil {
-			t.Fatalf("apply without a fault: %v\n%s", err, textOf(p))
-		}
-		for cut := 1; cut <= smooth.writes; cut++ {
-			for _, lost := range []bool{false, true} {
-				for _, anew := range []bool{false, true} {
-					broken := tree.clone()
-					first := broken.session(planner)
-					first.before = func(n int) (error, bool) {
-						if n == cut {
-							// The session does not survive it.
-							first.dead = zkfs.ErrSessionOver
-							return zkfs.ErrOutcomeUnknown, lost
-						}
-						return nil, false
-					}
-					err := tryApply(first, p, ApplyOptions{})
-					second := broken.session(planner)
-					next := p
-					if anew {
-						if next, err = tryPlan(second, l, o); err != nil {
-							t.Fatalf("plan after the cut: %v", err)
-						}
-					} else if err == nil {
-						continue
-					}
-					if err := tryApply(second, next, ApplyOptions{}); err != nil {
-						t.Fatalf("cut at %d (carried out: %v, new plan: %v): %v\n%s", cut, lost, anew, err, textOf(next))
-					}
-					if got, want := broken.shape(l), whole.shape(l); got != want && !onlyAversions(got, want) {
-						t.Fatalf("cut at %d (carried out: %v, new plan: %v): got\n%s\nwant\n%s", cut, lost, anew, got, want)
-					}
-				}
-			}
+		c := newCut(t, tree, l, p, o)
+		for range 3 {
+			c.try(t, rapid.IntRange(1, c.writes).Draw(t, "cut"), rapid.Bool().Draw(t, "carried out"), rapid.Bool().Draw(t, "new plan"))
 		}
 	})
 }
 
-// onlyAversions reports whether two shapes differ in recorded aversions alone:
-// a new plan of an interrupted run records the aversion that it finds.
-func onlyAversions(a, b string) bool { return withoutAversions(a) == withoutAversions(b) }
+// TestCutAnywhereContinues cuts one apply of several batches and ACL changes at
+// every write, in every way.
+func TestCutAnywhereContinues(t *testing.T) {
+	s, p := start(t)
+	c := newCut(t, s.tree, wide(), p, Options{maxBatch: small})
+	for at := 1; at <= c.writes; at++ {
+		for _, lost := range []bool{false, true} {
+			for _, anew := range []bool{false, true} {
+				c.try(t, at, lost, anew)
+			}
+		}
+	}
+}
 
+// A cutter applies one plan to copies of a tree, with sessions that end.
+type cutter struct {
+	tree, whole *fakeTree // before, and after an apply without a fault
+	l           *layout.Layout
+	p           *Plan
+	o           Options
+	writes      int // of the whole apply
+}
+
+func newCut(t fataler, tree *fakeTree, l *layout.Layout, p *Plan, o Options) *cutter {
+	c := &cutter{tree: tree, whole: tree.clone(), l: l, p: p, o: o}
+	smooth := c.whole.session(planner)
+	if err := tryApply(smooth, p, ApplyOptions{}); err != nil {
+		t.Fatalf("apply without a fault: %v\n%s", err, textOf(p))
+	}
+	c.writes = smooth.writes
+	return c
+}
+
+// try lets the session end at one write, which is carried out or not, and
+// continues with the same plan or a new one.
+func (c *cutter) try(t fataler, at int, lost, anew bool) {
+	broken := c.tree.clone()
+	first := broken.session(planner)
+	first.before = func(n int) (error, bool) {
+		if n == at {
+			first.dead = zkfs.ErrSessionOver
+			return zkfs.ErrOutcomeUnknown, lost
+		}
+		return nil, false
+	}
+	what := fmt.Sprintf("cut at %d (carried out: %v, new plan: %v)", at, lost, anew)
+	_ = tryApply(first, c.p, ApplyOptions{}) // without an error when the history was being pruned
+	second := broken.session(planner)
+	next := c.p
+	if anew {
+		var err error
+		if next, err = tryPlan(second, c.l, c.o); err != nil {
+			t.Fatalf("plan after the %s: %v", what, err)
+		}
+	}
+	if err := tryApply(second, next, ApplyOptions{}); err != nil {
+		t.Fatalf("%s: %v\n%s", what, err, textOf(next))
+	}
+	got, want := broken.shape(c.l), c.whole.shape(c.l)
+	if anew {
+		// A new plan records the aversions that it finds.
+		got, want = withoutAversions(got), withoutAversions(want)
+	}
+	if got != want {
+		t.Fatalf("%s: got\n%s\nwant\n%s", what, got, want)
+	}
+	if again, err := tryPlan(second, c.l, c.o); err != nil || !again.Empty() || again.HasDrift() {
+		t.Fatalf("the plan after the %s is not empty: %v\n%s", what, err, textOf(again))
+	}
+}
+
+// withoutAversions leaves the recorded aversions of a shape out.
 func withoutAversions(s string) string {
 	parts := strings.Split(s, `\"aversion\":`)
 	for i := 1; i < len(parts); i++ {
