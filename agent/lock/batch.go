@@ -29,8 +29,10 @@ const (
 type job struct {
 	lock    zkfs.Path
 	ops     []zkfs.Op
+	list    bool // the lock's children are wanted, as they are then or later
 	taken   bool // it may have been sent
 	results []zkfs.Result
+	names   []string // the children; nil when they could not be read
 	err     error
 	done    chan struct{}
 }
@@ -101,34 +103,34 @@ type pendingError struct {
 func (e *pendingError) Error() string   { return fmt.Sprintf("%v: %v", zkfs.ErrOutcomeUnknown, e.cause) }
 func (e *pendingError) Unwrap() []error { return []error{zkfs.ErrOutcomeUnknown, e.cause} }
 
-// do carries out the operations on one contender of a lock, alone or together
-// with others. The errors are those of a request of its own, or a
-// *pendingError.
-func (b *batcher) do(ctx context.Context, lock zkfs.Path, ops []zkfs.Op) ([]zkfs.Result, error) {
+// do carries out a job, alone or together with others. The errors are those of a
+// request of its own, or a *pendingError.
+func (b *batcher) do(ctx context.Context, j *job) error {
 	if b.alone() {
 		defer b.landed()
-		return single(ctx, b.zk, ops)
+		j.results, j.err = single(ctx, b.zk, j.ops)
+		return j.err
 	}
-	j := &job{lock: lock, ops: ops, done: make(chan struct{})}
+	j.done = make(chan struct{})
 	b.mu.Lock()
 	b.waiting = append(b.waiting, j)
 	b.mu.Unlock()
 	select {
 	case <-j.done:
-		return j.results, j.err
+		return j.err
 	case <-ctx.Done():
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !j.taken {
 		b.waiting = slices.DeleteFunc(b.waiting, func(x *job) bool { return x == j })
-		return nil, fmt.Errorf("%w: %w", zkfs.ErrUnavailable, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", zkfs.ErrUnavailable, context.Cause(ctx))
 	}
 	select {
 	case <-j.done:
-		return j.results, j.err
+		return j.err
 	default:
-		return nil, &pendingError{context.Cause(ctx), j.done}
+		return &pendingError{context.Cause(ctx), j.done}
 	}
 }
 
@@ -143,6 +145,9 @@ func (b *batcher) fly(batch []*job) {
 	}
 	results, err := b.zk.Multi(ctx, ops)
 	var refused *zkfs.MultiError
+	if err == nil {
+		b.listAll(ctx, batch)
+	}
 	for _, j := range batch {
 		switch {
 		case err == nil:
@@ -154,6 +159,30 @@ func (b *batcher) fly(batch []*job) {
 			j.err = err
 		}
 		close(j.done)
+	}
+}
+
+// listAll reads the children of the locks of a batch for those who want them, in
+// one request where the server can.
+func (b *batcher) listAll(ctx context.Context, batch []*job) {
+	var want []*job
+	var paths []zkfs.Path
+	for _, j := range batch {
+		if j.list {
+			want, paths = append(want, j), append(paths, j.lock)
+		}
+	}
+	if len(paths) == 0 {
+		return
+	}
+	nodes, err := b.zk.Read(ctx, zkfs.PartChildren, paths)
+	if err != nil {
+		return // each lists for itself
+	}
+	for i, n := range nodes {
+		if !n.Absent && n.Denied == 0 {
+			want[i].names = n.Children
+		}
 	}
 }
 

@@ -170,3 +170,67 @@ func handoffs(b *testing.B, s *zkconn.Session, waiters int, take func(i int) fun
 		b.StopTimer()
 	}
 }
+
+// BenchmarkManyLocks takes different locks over one session, 256 at a time, and
+// gives them up; an operation is one lock.
+func BenchmarkManyLocks(b *testing.B) {
+	const locks, together = 1000, 256
+	run := func(b *testing.B, s *zkconn.Session, once func(path zkfs.Path)) {
+		for i := range locks {
+			if _, err := s.Create(b.Context(), zkfs.Path(fmt.Sprintf("/m%d", i)), nil, zkfs.Open(), zkfs.Persistent); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ResetTimer()
+		next := make(chan int)
+		var all sync.WaitGroup
+		for range together {
+			all.Go(func() {
+				for i := range next {
+					once(zkfs.Path(fmt.Sprintf("/m%d", i%locks)))
+				}
+			})
+		}
+		for i := range b.N {
+			next <- i
+		}
+		close(next)
+		all.Wait()
+	}
+	b.Run("lock", func(b *testing.B) {
+		_, s, p := onReal(b)
+		c, err := lock.Open(b.Context(), lock.Config{Session: s})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close(b.Context())
+		run(b, s, func(path zkfs.Path) {
+			h, err := c.Acquire(b.Context(), path, lock.Options{Policy: p})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			if err := h.Release(b.Context()); err != nil {
+				b.Error(err)
+			}
+		})
+	})
+	b.Run("zk.Lock", func(b *testing.B) {
+		e, s, _ := onReal(b)
+		conn, _, err := zk.Connect([]string{e.Addr}, 15*time.Second, zk.WithLogger(silent{}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer conn.Close()
+		run(b, s, func(path zkfs.Path) {
+			l := zk.NewLock(conn, string(path.Under(e.Chroot)), zk.WorldACL(zk.PermAll))
+			if err := l.Lock(); err != nil {
+				b.Error(err)
+				return
+			}
+			if err := l.Unlock(); err != nil {
+				b.Error(err)
+			}
+		})
+	})
+}

@@ -108,17 +108,20 @@ func (cl *claim) create(ctx context.Context, prefixes []string, data []byte, acl
 	for i, prefix := range prefixes {
 		ops[i] = zkfs.Op{Kind: zkfs.OpCreate, Path: cl.path.Join(prefix), Data: data, ACL: acl, Mode: zkfs.EphemeralSequential}
 	}
-	results, err := cl.s.batcher.do(ctx, cl.path, ops)
-	if err != nil {
+	j := &job{lock: cl.path, ops: ops, list: e.home == nil}
+	if err := cl.s.batcher.do(ctx, j); err != nil {
 		return nil, err
 	}
-	nodes := make([]found, len(results))
-	for i, res := range results {
+	nodes := make([]found, len(j.results))
+	for i, res := range j.results {
 		nodes[i] = found{res.Path, res.Zxid}
 	}
 	cl.made(nodes)
-	if cl.mine = e.met(cl); cl.mine {
+	switch cl.mine = e.met(cl); {
+	case cl.mine:
 		return nil, nil
+	case j.names != nil:
+		return j.names, nil
 	}
 	return cl.list(ctx)
 }

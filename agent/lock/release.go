@@ -206,7 +206,7 @@ func (cl *claim) deleteAll(ctx context.Context, nodes []zkfs.Path) error {
 	for i, n := range nodes {
 		ops[i] = zkfs.Op{Kind: zkfs.OpDelete, Path: n, Version: zkfs.AnyVersion}
 	}
-	_, err := cl.s.batcher.do(ctx, cl.path, ops)
+	err := cl.s.batcher.do(ctx, &job{lock: cl.path, ops: ops})
 	if !errors.Is(err, zkfs.ErrNoNode) {
 		return err
 	}

@@ -89,10 +89,10 @@ func (cl *claim) signal(ctx context.Context) bool {
 		return false
 	}
 	epoch := cl.s.Epoch()
-	_, err := cl.s.batcher.do(ctx, cl.path, []zkfs.Op{
+	err := cl.s.batcher.do(ctx, &job{lock: cl.path, ops: []zkfs.Op{
 		{Kind: zkfs.OpSet, Path: nodes[0], Data: data, Version: 0},
 		{Kind: zkfs.OpDelete, Path: nodes[0], Version: 1},
-	})
+	}})
 	if err == nil && cl.home != nil && cl.s.Epoch() == epoch {
 		cl.home.left(cl.sequence, epoch)
 	}
