@@ -197,3 +197,11 @@ func TestClientSessionExpires(t *testing.T) {
 	}
 	thaw()
 }
+
+func TestCheckOutsideOfAMultiIsAnswered(t *testing.T) {
+	s := serve(t, zkdev.Config{})
+	w := newWire(t, s.Addr())
+	if p, _ := w.call(t, zkdev.OpCheck, versionBody("/", 0)); p.code != zkdev.OK {
+		t.Errorf("got %d", p.code)
+	}
+}

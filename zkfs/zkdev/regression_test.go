@@ -71,6 +71,9 @@ func TestCasesThatOnceDiffered(t *testing.T) {
 			req(zkdev.OpExists, watchBody("relative", true)),
 			req(zkdev.OpCheckWatches, versionBody("relative", 3)),
 		}},
+		{"CheckOutsideOfAMultiThatFails", []step{
+			req(zkdev.OpCheck, versionBody("/", 7)), req(zkdev.OpCheck, versionBody("/none", -1)), req(zkdev.OpCheck, versionBody("none", -1)),
+		}},
 		{"NullIDWithAuth", []step{
 			req(zkdev.OpCreate, nullID),
 			req(zkdev.OpAuth, authBody("digest", "u1:p")),

@@ -9,8 +9,8 @@ import (
 	"github.com/lockform/lockform/zkfs"
 )
 
-// A watchMode says when a watch ends and what it covers (WatcherMode). The
-// numbers from 1 on are those of addWatch plus one.
+// A watchMode says when a watch ends and what it covers (WatcherMode). From
+// persistentWatch on, they are the modes of addWatch, plus one.
 type watchMode uint8
 
 const (
@@ -39,8 +39,6 @@ func newWatches() watches {
 		child: watchTable{byPath: map[string]map[*conn]watchMode{}},
 	}
 }
-
-func (t *watchTable) paths(c *conn) map[string]struct{} { return c.watching[t] }
 
 func (t *watchTable) add(c *conn, path string, mode watchMode) {
 	set := t.byPath[path]
@@ -82,7 +80,7 @@ func (t *watchTable) remove(c *conn, path string) bool {
 }
 
 func (t *watchTable) removeAll(c *conn) {
-	for path := range t.paths(c) {
+	for path := range c.watching[t] {
 		t.remove(c, path)
 	}
 }

@@ -90,7 +90,8 @@ func doSetACL(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
 	})
 }
 
-// doCheck answers a check outside of a multi, which no client library sends.
+// doCheck answers a check outside of a multi, which no client library sends. One
+// that holds is answered here; a real server fails to write that reply.
 func doCheck(s *Server, c *conn, r *jute.Reader, w *jute.Writer) Code {
 	path, version := r.String(), r.Int32()
 	return s.write(c, r, func(t *txn) Code { return t.check(path, version) })
