@@ -104,7 +104,9 @@ func (a *app) examine(ctx context.Context, e layout.Ensemble, ledger zkfs.Path, 
 	if err != nil {
 		return failed(err)
 	}
-	ask := func(ctx context.Context, host, word string) (string, error) { return zkconn.FourLetterWord(ctx, cfg, host, word) }
+	ask := func(ctx context.Context, host, word string) (string, error) {
+		return zkconn.FourLetterWord(ctx, cfg, host, word)
+	}
 	hosts, _, err := zkconn.ParseServers(cfg.Servers)
 	if err != nil {
 		return failed(err)

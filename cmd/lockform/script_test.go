@@ -68,6 +68,7 @@ func params(dir string, setup func(*testscript.Env) error) testscript.Params {
 			"background": background,
 			"interrupt":  interrupt,
 			"finished":   finished,
+			"servers":    servers,
 			"awaits":     awaits,
 		},
 	}

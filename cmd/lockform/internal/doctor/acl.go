@@ -79,12 +79,16 @@ func (j *treeJudge) acl(kind layout.Kind, n zkfs.Node) []group {
 		add(Warning, "open_acl", "Everyone has "+open.String()+" on %s",
 			"Anyone who reaches the ensemble can change or remove it, or what is in it. Give it an acl that names who may do what, and apply.")
 	}
-	if admins := holders(n.ACL, zkfs.Admin); len(admins) == 0 {
+	switch {
+	case len(holders(n.ACL, zkfs.Admin)) == 0:
 		add(Error, "admin", "Nobody can administer %s: no identity that exists has ADMIN",
 			"Only the servers' super user (zookeeper.DigestAuthenticationProvider.superDigest) can mend the ACL. Afterwards \"lockform apply\" keeps the planner's identities in it.")
-	} else if !mayBe(n.ACL, j.Planner, zkfs.Admin) {
-		add(Warning, "admin", "This run cannot administer %s",
-			"Others have ADMIN, the identities of this run have not: an apply that changes the ACL will fail. Authenticate as the planner, or have it added.")
+	case !administers(n.ACL, j.Planner):
+		remedy := "Others have ADMIN, the identities of this run have not: an apply that changes the ACL will fail. Authenticate as the planner, or have it added."
+		if user := namesake(n.ACL, j.Planner); user != "" {
+			remedy = fmt.Sprintf("The ACL names %q with another password, or with one that is not hashed, so that nobody may be able to. Authenticate as somebody who has ADMIN, or have the servers' super user mend it.", user)
+		}
+		add(Warning, "admin", "This run cannot administer %s", remedy)
 	}
 	if kind != layout.KindLock && len(holders(n.ACL, zkfs.Delete)) == 0 {
 		add(Warning, "delete", "Nobody can delete what is in %s: no identity that exists has DELETE on it", "Declare an acl that gives it, and apply.")
@@ -131,19 +135,32 @@ func impossible(id zkfs.Identity) bool {
 	return err != nil || len(sum) != 20
 }
 
-// mayBe reports whether a session with the given identities may have a
-// permission: of addresses, of sasl and of hashes that are not shown that cannot
-// be told.
-func mayBe(acl zkfs.ACL, ids []zkfs.Identity, perm zkfs.Perms) bool {
-	if acl.Grants(ids...)&perm != 0 {
-		return true
+// administers reports whether a session with the given identities has ADMIN. Of
+// addresses and of sasl that cannot be told. A server that hides hashes does so
+// because the session has not.
+func administers(acl zkfs.ACL, ids []zkfs.Identity) bool {
+	if slices.ContainsFunc(acl, hidden) {
+		return false
 	}
 	super := func(id zkfs.Identity) bool { return id.Scheme == "digest" && strings.HasPrefix(id.ID, "super:") }
-	return slices.ContainsFunc(ids, super) || slices.ContainsFunc(acl, func(e zkfs.Entry) bool {
-		user, hidden := strings.CutSuffix(e.ID, ":x")
-		hidden = hidden && e.Scheme == "digest" && slices.ContainsFunc(ids, func(id zkfs.Identity) bool { return strings.HasPrefix(id.ID, user+":") })
-		return e.Perms&perm != 0 && (e.Scheme == "ip" || e.Scheme == "sasl" || hidden)
+	return acl.Grants(ids...)&zkfs.Admin != 0 || slices.ContainsFunc(ids, super) || slices.ContainsFunc(acl, func(e zkfs.Entry) bool {
+		return e.Perms&zkfs.Admin != 0 && (e.Scheme == "ip" || e.Scheme == "sasl")
 	})
+}
+
+// hidden reports whether the server has left out the hash of a digest.
+func hidden(e zkfs.Entry) bool { return e.Scheme == "digest" && strings.HasSuffix(e.ID, ":x") }
+
+// namesake returns the user of one of ids whom an entry with a hidden hash
+// gives ADMIN, "" for none.
+func namesake(acl zkfs.ACL, ids []zkfs.Identity) string {
+	for _, e := range acl {
+		user, _, _ := strings.Cut(e.ID, ":")
+		if hidden(e) && e.Perms&zkfs.Admin != 0 && slices.ContainsFunc(ids, func(id zkfs.Identity) bool { return strings.HasPrefix(id.ID, user+":") }) {
+			return user
+		}
+	}
+	return ""
 }
 
 // name writes an identity without the hash of a password.

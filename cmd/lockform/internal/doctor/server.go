@@ -73,8 +73,12 @@ func examine(ctx context.Context, host string, ask Asker) Server {
 	answers, errs := make([]string, len(words)), make([]error, len(words))
 	first := slices.Index(words, "srvr")
 	answers[first], errs[first] = ask(ctx, host, words[first])
-	if errs[first] != nil && !errors.Is(errs[first], zkfs.ErrNoAuth) {
-		s.Problem = errs[first].Error()
+	switch {
+	case errs[first] != nil && !errors.Is(errs[first], zkfs.ErrNoAuth):
+		s.Problem = strings.TrimPrefix(errs[first].Error(), zkfs.ErrUnavailable.Error()+": ")
+		return s
+	case errs[first] == nil && !strings.HasPrefix(answers[first], "Zookeeper version:") && !strings.Contains(answers[first], notServing):
+		s.Problem = "what answers there is no ZooKeeper server, or one that takes other connections at this port"
 		return s
 	}
 	s.Reachable = true

@@ -163,7 +163,7 @@ func (j *treeJudge) unmanaged() {
 			continue // what others have below an ancestor that nobody declared is theirs
 		}
 		if n.Problem != "" {
-			j.add(Warning, "record", "", []zkfs.Path{n.Path}, "The record cannot be read: "+n.Problem, "Plans stop at it. Find out who wrote there, or clear its data and adopt it again.")
+			j.add(Warning, "record", "", []zkfs.Path{n.Path}, fmt.Sprintf("The record of %s cannot be read: %s", n.Path, n.Problem), "Plans stop at it. Find out who wrote there, or clear its data and adopt it again.")
 			continue
 		}
 		if strays[n.Path.Parent()] == nil {
@@ -246,7 +246,7 @@ func (j *treeJudge) queue(q *lock.Queue) {
 		if slices.Contains(q.Unknown, "locks") || slices.Contains(q.Unknown, "leases") {
 			what = "These are of a Curator semaphore (InterProcessSemaphoreV2), which agents do not join. Give it a path of its own, or replace it by mode \"semaphore\"."
 		}
-		j.add(Error, "children", address, paths, fmt.Sprintf("%s below the lock %s %s no contender: %s", count(len(paths), "child", "children"), q.Path, verb(len(paths), "is", "are"), some(q.Unknown)), what)
+		j.add(Error, "children", address, paths, fmt.Sprintf("%s below the lock %s %s: %s", count(len(paths), "child", "children"), q.Path, verb(len(paths), "is no contender", "are no contenders"), some(q.Unknown)), what)
 	}
 	var foreign []zkfs.Path
 	clients := []string{}

@@ -1,0 +1,9 @@
+package doctor
+
+import (
+	"testing"
+
+	"github.com/lockform/lockform/zkfs/zkdev/zktest"
+)
+
+func TestMain(m *testing.M) { zktest.Main(m) }
