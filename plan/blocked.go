@@ -110,8 +110,31 @@ func (d *differ) leftover(n zkfs.Node, rec layout.Record) {
 		d.demote(n, rec, s)
 	default:
 		s.Actions = []Action{Delete}
+		d.movedAway(n, rec)
 		d.obstacles(n, rec, s)
 		d.add(s)
+	}
+}
+
+// movedAway warns of a moved block whose new address has another path: what was
+// meant as a move is a delete and a create.
+func (d *differ) movedAway(n zkfs.Node, rec layout.Record) {
+	a := rec.Address
+	for _, m := range d.l.Moved {
+		to, ok := m.Apply(a)
+		if !ok {
+			continue
+		}
+		a = to
+		i := slices.IndexFunc(d.wants, func(w *want) bool { return w.Address == to })
+		if i < 0 || !d.wanting() {
+			continue
+		}
+		d.warnings = append(d.warnings, Problem{
+			Warning: true, Summary: "A moved block has another path", Address: to, Path: n.Path, Pos: m.Pos,
+			Detail: fmt.Sprintf("%s stands at %s, %s is declared at %s. ZooKeeper has no rename: the one is deleted and the other created.\n"+
+				"To keep the znode, give the block its path.", rec.Address, n.Path, to, d.wants[i].Path),
+		})
 	}
 }
 

@@ -401,6 +401,19 @@ func TestUnauthenticatedPlansWarn(t *testing.T) {
 	}
 }
 
+func TestMovedToAnotherPathWarns(t *testing.T) {
+	s := newTree().session(planner)
+	applyLayout(t, s, testLayout(lock("lock.old", "/a")), Options{})
+	moved := func(l *layout.Layout) { l.Moved = []layout.Moved{{From: "lock.old", To: "lock.new", Pos: pos(9)}} }
+	p := makePlan(t, s, testLayout(lock("lock.new", "/b"), moved), Options{})
+	if len(p.Warnings) != 1 || p.Warnings[0].Pos != pos(9) || p.Summary().Delete != 1 {
+		t.Errorf("got %+v\n%s", p.Warnings, text(t, p))
+	}
+	if p = makePlan(t, s, testLayout(lock("lock.new", "/a"), moved), Options{}); len(p.Warnings) != 0 || p.Summary().Move != 1 {
+		t.Errorf("got %+v\n%s", p.Warnings, text(t, p))
+	}
+}
+
 func TestReadSparesWhatIsUnchanged(t *testing.T) {
 	s := newTree().session(planner)
 	l := manyLocks(100)

@@ -186,3 +186,70 @@ func TestLiveLostConnections(t *testing.T) {
 		}
 	}
 }
+
+// TestLiveServerGoesAway loses the server for good, before and during an apply.
+func TestLiveServerGoesAway(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		at   EventKind // "" for before the apply
+		want error
+	}{{"BeforeTheCheck", "", nil}, {"BeforeTheFirstBatch", EventBatch, ErrUnknown}, {"BetweenBatches", EventCommitted, ErrUnknown}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			e := zktest.New(t, zktest.Embedded)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			s, err := zkconn.Open(ctx, zkconn.Config{
+				Servers: e.Servers, SessionTimeout: 2 * time.Second, ConnectTimeout: time.Second, TickTime: zktest.Tick, Auth: []zkconn.Auth{asPlanner()},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				_ = s.Close(ctx)
+			}()
+			p := makePlan(t, s, manyLocks(20), Options{maxBatch: 12 << 10})
+			path, err := Prepare(ctx, s, p, "main")
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, err := agentlock.Open(ctx, agentlock.Config{Session: s})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				_ = client.Close(ctx)
+			}()
+			policy := layout.DefaultPolicy()
+			policy.SessionTimeout, policy.TickTime, policy.KillTimeout = s.Timeout(), zktest.Tick, 100*time.Millisecond
+			held, err := client.Acquire(ctx, path, agentlock.Options{Policy: &policy})
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone := func() {
+				if err := e.Dev.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			var once sync.Once
+			if tc.at == "" {
+				once.Do(gone)
+			}
+			err = Apply(ctx, p, []Side{{"main", s, held}}, ApplyOptions{Observe: func(ev Event) {
+				if ev.Kind == tc.at {
+					once.Do(gone)
+				}
+			}})
+			if err == nil || ctx.Err() != nil || tc.want != nil && !errors.Is(err, tc.want) && !errors.Is(err, ErrPartial) && !errors.Is(err, ErrLockLost) {
+				t.Errorf("got %v, want %v within its time", err, tc.want)
+			}
+			if tc.want == nil && (errors.Is(err, ErrUnknown) || errors.Is(err, ErrPartial)) {
+				t.Errorf("got %v, though nothing was sent", err)
+			}
+		})
+	}
+}
