@@ -47,7 +47,8 @@ type Client struct {
 	shutDoor context.CancelCauseFunc // ends it
 	attempts sync.WaitGroup          // calls of Acquire
 
-	opening sync.Mutex // held while a session is opened
+	opening   sync.Mutex // held while a session is opened
+	noDigests bool       // the servers refuse them; guarded by opening
 
 	mu       sync.Mutex
 	closed   bool // no new attempts
@@ -123,20 +124,8 @@ func (c *Client) use(ctx context.Context, p *layout.Policy) (*session, error) {
 	if p != nil {
 		key = sessionKey{p.SessionTimeout, p.TickTime}
 	}
-	zs := c.cfg.Session
-	if zs == nil {
-		conn := c.cfg.Conn
-		conn.SessionTimeout, conn.TickTime = key.timeout, key.tick
-		var err error
-		if zs, err = zkconn.Open(ctx, conn); err != nil {
-			return nil, err
-		}
-	}
-	s, err := newSession(ctx, c.life, zs, key, c.cfg.Session != nil, c.log)
+	s, err := c.begin(ctx, key)
 	if err != nil {
-		if c.cfg.Session == nil {
-			err = errors.Join(err, zs.Close(context.WithoutCancel(ctx)))
-		}
 		return nil, err
 	}
 	c.mu.Lock()
@@ -150,6 +139,33 @@ func (c *Client) use(ctx context.Context, p *layout.Policy) (*session, error) {
 	}
 	c.mu.Unlock()
 	return s, nil
+}
+
+// begin opens a session, or takes Config.Session, and gives it its credential. A
+// server that has digests switched off ends a session over it; there the
+// contenders belong to whatever identity the session has.
+func (c *Client) begin(ctx context.Context, key sessionKey) (*session, error) {
+	if c.cfg.Session != nil {
+		return newSession(ctx, c.life, c.cfg.Session, key, true, true, c.log)
+	}
+	conn := c.cfg.Conn
+	conn.SessionTimeout, conn.TickTime = key.timeout, key.tick
+	for {
+		zs, err := zkconn.Open(ctx, conn)
+		if err != nil {
+			return nil, err
+		}
+		s, err := newSession(ctx, c.life, zs, key, false, !c.noDigests, c.log)
+		if err == nil {
+			return s, nil
+		}
+		closing := zs.Close(context.WithoutCancel(ctx))
+		if !errors.Is(err, zkfs.ErrAuthFailed) || c.noDigests {
+			return nil, errors.Join(err, closing)
+		}
+		c.noDigests = true
+		c.log.Warn("the server takes no digests: others of the same identity can write to our contenders")
+	}
 }
 
 // existing returns a session that serves the policy, if there is one.

@@ -94,7 +94,7 @@ func (s *session) contenderACL(p layout.Policy) (acl zkfs.ACL, private bool) {
 	if others == nil {
 		others = zkfs.ReadOnly()
 	}
-	private = true
+	private = s.sole
 	for _, e := range others {
 		if e.Identity == zkfs.AuthIDs {
 			// What the planner's configuration calls auth is whoever creates the
@@ -109,8 +109,7 @@ func (s *session) contenderACL(p layout.Policy) (acl zkfs.ACL, private bool) {
 	for _, e := range acl {
 		private = private && e.Perms&(zkfs.Write|zkfs.Admin) == 0
 	}
-	acl = append(acl, zkfs.Entry{Perms: zkfs.AllPerms, Identity: s.identity})
-	return acl.Canonical(), private
+	return acl.With(s.owners...), private
 }
 
 // samePolicy compares what policies say, not how they were written.

@@ -25,7 +25,8 @@ type session struct {
 	key      sessionKey
 	borrowed bool // Config.Session: not ours to close
 	log      hclog.Logger
-	identity zkfs.Identity // digest:lf-<guid>
+	owners   []zkfs.Identity // of its contenders: digest:lf-<guid>
+	sole     bool            // nobody else can be one of them
 	opened   zkconn.Instant
 	batcher  *batcher
 
@@ -52,12 +53,13 @@ const credentialPrefix = "lf-"
 
 // newSession gives zs its own credential and starts its keeper. ctx ends with
 // the Client; the caller waits for ended.
-func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, borrowed bool, log hclog.Logger) (*session, error) {
+func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, borrowed, digests bool, log hclog.Logger) (*session, error) {
 	user := credentialPrefix + recipe.NewGUID()
 	password := rand.Text()
 	s := &session{
 		Session: zs, key: key, borrowed: borrowed, log: log,
-		identity:    zkfs.Digest(user, password),
+		owners:      []zkfs.Identity{zkfs.Digest(user, password)},
+		sole:        digests,
 		opened:      zkconn.Now(),
 		homes:       make(map[zkfs.Path]*home),
 		claims:      make(map[*claim]struct{}),
@@ -67,7 +69,11 @@ func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, b
 		ended:       make(chan struct{}),
 	}
 	s.batcher = &batcher{zk: zs, life: life, limit: zs.Timeout(), work: &s.flights}
-	if err := zs.AddAuth(ctx, zkconn.Digest(user, password)); err != nil {
+	if !digests {
+		if s.owners = zs.Identities(); len(s.owners) == 0 {
+			s.owners = []zkfs.Identity{zkfs.Anyone}
+		}
+	} else if err := zs.AddAuth(ctx, zkconn.Digest(user, password)); err != nil {
 		return nil, fmt.Errorf("the session's own credential: %w", err)
 	}
 	go s.keep(life)
