@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/lockform/lockform/zkfs"
@@ -177,7 +178,7 @@ func (d *differ) roots() {
 		return
 	}
 	for parent, children := range byParent {
-		if len(children) > manyRoots && parent != zkfs.Root {
+		if len(children) > manyRoots {
 			d.e.Ledger.Below = append(d.e.Ledger.Below, parent)
 		} else {
 			d.e.Ledger.Roots = append(d.e.Ledger.Roots, children...)
@@ -185,6 +186,14 @@ func (d *differ) roots() {
 	}
 	slices.SortFunc(d.e.Ledger.Roots, comparePaths)
 	slices.SortFunc(d.e.Ledger.Below, comparePaths)
+	if ledgerBytes(&d.e) >= MaxLedger {
+		d.problem(Problem{
+			Summary: "The ledger would be too large", Path: d.l.Ledger, Pos: d.l.Pos,
+			Detail: fmt.Sprintf("It names the topmost managed znodes, %d of them, and may have at most %d KiB.\n"+
+				"Declare namespaces above locks that now stand below unmanaged znodes, or use several layouts.",
+				len(d.e.Ledger.Roots)+len(d.e.Ledger.Below), MaxLedger>>10),
+		})
+	}
 }
 
 // ops returns the operations of a step in the batch's multi.
@@ -270,8 +279,10 @@ func cut(e *Ensemble, limit int) []Batch {
 // ledgerBytes returns how large the ledger can become in the plan's multis.
 func ledgerBytes(e *Ensemble) int {
 	n := 1024
-	for _, list := range [][]zkfs.Path{e.Ledger.Roots, e.Ledger.Below, e.Ledger.Before} {
-		for _, p := range list {
+	seen := make(map[zkfs.Path]bool)
+	for _, p := range slices.Concat(e.Ledger.Roots, e.Ledger.Below, e.Ledger.Before) {
+		if !seen[p] {
+			seen[p] = true
 			n += len(p) + 3
 		}
 	}

@@ -122,8 +122,8 @@ func (d *differ) movedAway(n zkfs.Node, rec layout.Record) {
 	a := rec.Address
 	for _, m := range d.l.Moved {
 		to, ok := m.Apply(a)
-		if !ok {
-			continue
+		if !ok || len(m.From.Steps()) < len(a.Steps()) {
+			continue // what is inside is told of with its namespace
 		}
 		a = to
 		i := slices.IndexFunc(d.wants, func(w *want) bool { return w.Address == to })

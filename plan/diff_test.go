@@ -426,3 +426,46 @@ func TestReadSparesWhatIsUnchanged(t *testing.T) {
 		t.Errorf("read %d znodes, %d ACLs, %d lists of children", s.reads, s.acls, s.lists)
 	}
 }
+
+func TestManyTopmostLocks(t *testing.T) {
+	tree := newTree()
+	tree.put("/theirs", "", nil)
+	s := tree.session(planner)
+	many := func(n int, parent func(i int) string) *layout.Layout {
+		var add []func(*layout.Layout)
+		for i := range n {
+			add = append(add, lock(layout.Address(fmt.Sprintf("lock.l%d", i)), zkfs.Path(fmt.Sprintf("%s/lock-%d", parent(i), i))))
+		}
+		return testLayout(add...)
+	}
+	for _, parent := range []string{"", "/theirs"} {
+		t.Run("Below"+parent, func(t *testing.T) {
+			l := many(200, func(int) string { return parent })
+			applyLayout(t, s, l, Options{})
+			ledger, err := ReadLedger(t.Context(), s, l.Ledger)
+			if err != nil || len(ledger.Roots) > 1 || len(ledger.Below) != 1 {
+				t.Fatalf("got %+v, %v", ledger, err)
+			}
+			if again := makePlan(t, s, l, Options{}); !again.Empty() {
+				t.Errorf("the second plan is not empty:\n%s", text(t, again))
+			}
+			nodes, err := List(t.Context(), s, ledger, false)
+			if err != nil || len(nodes) < 200 {
+				t.Errorf("listed %d, %v", len(nodes), err)
+			}
+			if p := applyLayout(t, s, testLayout(), Options{}); p.Summary().Delete != 200 {
+				t.Errorf("found %d to delete, want 200", p.Summary().Delete)
+			}
+		})
+	}
+	t.Run("TooManyParents", func(t *testing.T) {
+		wide := strings.Repeat("x", 200)
+		for i := range 400 {
+			tree.put(zkfs.Path(fmt.Sprintf("/theirs/%s%d", wide, i)), "", nil)
+		}
+		_, err := tryPlan(s, many(400, func(i int) string { return fmt.Sprintf("/theirs/%s%d", wide, i) }), Options{})
+		if !errors.Is(err, ErrInvalid) || Problems(err)[0].Summary != "The ledger would be too large" {
+			t.Errorf("got %v", err)
+		}
+	})
+}

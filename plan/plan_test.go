@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +195,32 @@ func TestDestroyLeavesParentOfAnother(t *testing.T) {
 	}
 	if _, ok := s.tree.nodes["/locks/jobs"]; ok {
 		t.Error("/locks/jobs is still there")
+	}
+}
+
+// TestOverwrittenParent has a colleague write over the record of the ancestor that
+// is the ledger's only root: what stands below it is still found.
+func TestOverwrittenParent(t *testing.T) {
+	s := newTree().session(planner)
+	l := jobs(lock("lock.c", "/locks/c"))
+	applyLayout(t, s, l, Options{})
+	s.tree.put("/locks", "theirs", nil)
+	ledger, err := ReadLedger(context.Background(), s, l.Ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := List(context.Background(), s, ledger, false)
+	if got, want := len(nodes), 4; err != nil || got != want {
+		t.Errorf("got %d znodes, %v; want %d", got, err, want)
+	}
+	// The block goes from the configuration while the record is not there.
+	p := applyLayout(t, s, jobs(), Options{})
+	if got, want := brief(p), []string{"delete /locks/c"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	applyLayout(t, s, jobs(), Options{Mode: Destroy})
+	if got, want := s.tree.dump(false), "/ \"\" world:anyone:cdrwa\n/locks \"theirs\""; !strings.HasPrefix(got, want) || strings.Contains(got, "jobs") {
+		t.Errorf("left behind:\n%s", got)
 	}
 }
 

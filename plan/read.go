@@ -175,9 +175,15 @@ func (r *reader) known() error {
 
 // children finds what the layout owns and no longer declares, level by level:
 // it lists the children of its namespaces and parents that have more of them
-// than are known.
+// than are known. So it does with a root of the ledger whose record somebody has
+// overwritten: what stands below it is still the layout's.
 func (r *reader) children() error {
 	frontier := slices.Concat(r.live.Ledger.Below, r.live.Former.Below)
+	for _, p := range slices.Concat(r.live.Ledger.Roots, r.live.Former.Roots) {
+		if rec, err := layout.ParseRecord(r.live.Nodes[p].Data); err != nil || !r.live.ours(r.l, rec) {
+			frontier = append(frontier, p)
+		}
+	}
 	force := len(frontier)
 	for p := range r.live.Nodes {
 		frontier = append(frontier, p)

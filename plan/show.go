@@ -62,7 +62,9 @@ func List(ctx context.Context, t Target, ledger Ledger, unmanaged bool) ([]Manag
 				continue
 			}
 			m := managed(n, ledger.Layout)
-			if m.Managed && n.Stat.NumChildren > 0 && m.Record.Kind != layout.KindLock {
+			// A root whose record somebody has overwritten still has below it
+			// what the layout owns.
+			if n.Stat.NumChildren > 0 && (m.Managed && m.Record.Kind != layout.KindLock || !m.Managed && slices.Contains(ledger.Roots, n.Path)) {
 				parents = append(parents, n.Path)
 			}
 			if m.Managed || unmanaged && roots == 0 {
