@@ -4,6 +4,7 @@ package faults
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -44,7 +45,8 @@ type fault struct {
 	// together is how long both commands may run at once where no lease can
 	// prevent it. The register still tells them apart.
 	together time.Duration
-	code     int // the first agent's exit code
+	code     int    // the first agent's exit code
+	program  string // the agents' program; "" means lockform-agent
 }
 
 var faults = []fault{
@@ -149,6 +151,11 @@ var faults = []fault{
 		},
 	},
 	{
+		// Both agents' clocks move by themselves.
+		name: "WallClockMoved", want: survives, program: movedAgent, lasts: movedFor,
+		strike: func(*testing.T, *fixture) func() error { return nil },
+	},
+	{
 		// As in a pause of the machine nothing is left that could kill the
 		// command: it runs on, and the register alone keeps it out.
 		name: "AgentAndGuardianStopped", want: lost, together: time.Hour, code: 120,
@@ -194,9 +201,9 @@ func TestFaults(t *testing.T) {
 			if testing.Short() {
 				least = 200
 			}
-			f.first = f.run(t, "first", f.clients[0], holder)
+			f.first = f.run(t, x, "first", f.clients[0], holder)
 			eventually(t, 30*time.Second, "the first holds and works", func() bool { return f.first.log(t).returned() > least/4 })
-			f.second = f.run(t, "second", f.clients[1], waiter)
+			f.second = f.run(t, x, "second", f.clients[1], waiter)
 			eventually(t, 30*time.Second, "the second waits", func() bool { return f.queued(t, waiter) == 2 })
 
 			struck := zkconn.Now()
@@ -361,11 +368,11 @@ type agent struct {
 	stopName string
 }
 
-func (f *fixture) run(t *testing.T, name string, on *node, servers string) *agent {
+func (f *fixture) run(t *testing.T, x fault, name string, on *node, servers string) *agent {
 	t.Helper()
 	base := filepath.Join(f.dir, f.path.Base()+"-"+name)
 	a := &agent{said: new(bytes.Buffer), exited: make(chan struct{}), logName: base + ".log", stopName: base + ".stop"}
-	a.cmd = on.command(tool("lockform-agent"), "exec", "-servers="+servers, "-verbose", f.path.String(), "--",
+	a.cmd = on.command(tool(cmp.Or(x.program, "lockform-agent")), "exec", "-servers="+servers, "-verbose", f.path.String(), "--",
 		self, "job", "http://"+storeAddress+"/"+f.path.Base(), a.logName, a.stopName)
 	a.cmd.Stdout, a.cmd.Stderr = a.said, a.said
 	// What of its descendants keeps the pipe open is not waited for.

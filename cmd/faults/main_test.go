@@ -10,13 +10,16 @@
 package faults
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
 // bin is a directory with lockform-agent and examples/guarded; self is this
@@ -69,6 +72,9 @@ func outside() (int, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build the binaries: %w\n%s", err, out)
 	}
+	if err := buildMoved(dir); err != nil {
+		return 0, err
+	}
 	args := append([]string{"--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--", self}, os.Args[1:]...)
 	cmd := exec.Command("unshare", args...)
 	cmd.Env = append(os.Environ(), insideVariable+"="+dir)
@@ -80,6 +86,50 @@ func outside() (int, error) {
 		return 0, err
 	}
 	return 0, nil
+}
+
+// What movedAgent is built with: five seconds after its start its wall clock is
+// put forward by an hour, five seconds later back by two. The monotonic clock
+// goes on, as it does when somebody sets the time of the machine.
+const (
+	movedAgent = "lockform-agent-moved"
+	before     = "\tmono -= startNano\n"
+	moved      = before + "\tif mono > 10e9 {\n\t\tsec -= 3600\n\t} else if mono > 5e9 {\n\t\tsec += 3600\n\t}\n"
+	movedFor   = 12 * time.Second
+)
+
+// buildMoved builds the agent with a package time whose Now does that. The time
+// of the machine itself is everybody's.
+func buildMoved(dir string) error {
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return err
+	}
+	original := filepath.Join(strings.TrimSpace(string(out)), "src", "time", "time.go")
+	source, err := os.ReadFile(original)
+	if err != nil {
+		return err
+	}
+	if strings.Count(string(source), before) != 1 {
+		return fmt.Errorf("%s has another time.Now than this test knows", original)
+	}
+	changed := filepath.Join(dir, "time.go")
+	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), before, moved, 1)), 0o600); err != nil {
+		return err
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		return err
+	}
+	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", filepath.Join(dir, movedAgent), "../lockform-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the agent with a clock that moves: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // tool is the path of one of the binaries.
