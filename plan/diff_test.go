@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -468,4 +469,31 @@ func TestManyTopmostLocks(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// A movingTarget lets somebody write a znode just before its ACL is read.
+type movingTarget struct {
+	*fakeTarget
+	times int
+}
+
+func (m *movingTarget) Read(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path) ([]zkfs.Node, error) {
+	if parts == zkfs.PartACL && m.times > 0 && paths[0] == "/a" {
+		m.times--
+		m.tree.put("/a", fmt.Sprintf("change %d", m.times), nil)
+	}
+	return m.fakeTarget.Read(ctx, parts, paths)
+}
+
+func TestReadBeginsAgainWhenTheTreeMoves(t *testing.T) {
+	tree := newTree()
+	tree.put("/a", "", nil)
+	l := testLayout(lock("lock.a", "/a", adoptedLock))
+	p, err := tryPlan(&movingTarget{tree.session(planner), readTries - 1}, l, Options{})
+	if err != nil || p.Ensembles[0].Steps[0].Pre.Version != tree.nodes["/a"].stat.Version {
+		t.Errorf("got %v", err)
+	}
+	if _, err := tryPlan(&movingTarget{tree.session(planner), readTries}, l, Options{}); !errors.Is(err, errMoving) {
+		t.Errorf("got %v, want %v", err, errMoving)
+	}
 }

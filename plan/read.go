@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -36,7 +37,22 @@ func (v *Live) declared(l *layout.Layout, o Options) []*want {
 // may stand, ACLs where the recorded aversion does not vouch for them, and
 // contenders of locks that are to go.
 func Read(ctx context.Context, t Target, l *layout.Layout, ensemble string, o Options) (*Live, error) {
-	o = o.in(ensemble)
+	for try := 1; ; try++ {
+		live, err := readOnce(ctx, t, l, ensemble, o.in(ensemble))
+		if errors.Is(err, errMoving) && try < readTries {
+			continue
+		}
+		return live, err
+	}
+}
+
+// readTries bounds how often Read begins again because a znode was changed
+// between two of its reads.
+const readTries = 5
+
+var errMoving = errors.New("it was changed while the plan was made; run it again")
+
+func readOnce(ctx context.Context, t Target, l *layout.Layout, ensemble string, o Options) (*Live, error) {
 	live := &Live{
 		Ensemble:   ensemble,
 		Identities: planners(t.Identities()),
@@ -286,7 +302,7 @@ func (r *reader) acls() error {
 			continue
 		}
 		if n.Absent || n.Stat.Czxid != known.Stat.Czxid || n.Stat.Version != known.Stat.Version {
-			return fmt.Errorf("%s was changed while the plan was made; run it again", n.Path)
+			return fmt.Errorf("%s: %w", n.Path, errMoving)
 		}
 		// The ACL belongs to the later Stat.
 		known.ACL, known.Stat, known.Denied = n.ACL, n.Stat, known.Denied|n.Denied
