@@ -40,7 +40,9 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 		defer release()
 		sides = append(sides, side)
 	}
+	wrote := false
 	o.Observe = func(e plan.Event) {
+		wrote = wrote || e.Kind == plan.EventCommitted || e.Kind == plan.EventACLSet
 		for _, s := range a.streams {
 			s.Observe(e)
 		}
@@ -53,11 +55,15 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 		return waited, err
 	}
 	progress.Stop()
-	for _, s := range a.streams {
-		s.Applied(p)
+	done := "This plan has been carried out before; nothing had to be done."
+	if wrote {
+		for _, s := range a.streams {
+			s.Applied(p)
+		}
+		done = counts(p.Summary())
 	}
 	if !a.mute {
-		fmt.Fprintf(a.Out, "\n%s %s\n", term.Paint(a.OutColor(), a.doneWord(p), term.Bold, term.Green), counts(p.Summary()))
+		fmt.Fprintf(a.Out, "\n%s %s\n", term.Paint(a.OutColor(), a.doneWord(p), term.Bold, term.Green), done)
 	}
 	return waited, nil
 }

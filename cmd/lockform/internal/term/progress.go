@@ -14,10 +14,11 @@ const progressDelay = time.Second
 // rewritten, once the work has taken longer than a second. Where there is no
 // terminal it shows nothing. The methods may be called from any goroutine.
 type Progress struct {
-	w     io.Writer // nil: show nothing
-	start time.Time
+	w     io.Writer     // nil: show nothing
+	delay time.Duration // before the line is shown
 
 	mu          sync.Mutex
+	start       time.Time // of what is being done
 	what        string
 	done, total int
 	shown       bool
@@ -28,7 +29,11 @@ type Progress struct {
 
 // Progress begins to show work on the terminal behind Err. Stop must be called.
 func (s *Streams) Progress(what string) *Progress {
-	p := &Progress{start: time.Now(), what: what, quit: make(chan struct{}), ended: make(chan struct{})}
+	return s.progress(what, progressDelay)
+}
+
+func (s *Streams) progress(what string, delay time.Duration) *Progress {
+	p := &Progress{start: time.Now(), delay: delay, what: what, quit: make(chan struct{}), ended: make(chan struct{})}
 	if !s.ErrTerminal {
 		close(p.ended)
 		return p
@@ -40,7 +45,7 @@ func (s *Streams) Progress(what string) *Progress {
 
 func (p *Progress) run() {
 	defer close(p.ended)
-	t := time.NewTimer(progressDelay)
+	t := time.NewTimer(p.delay)
 	defer t.Stop()
 	for {
 		select {

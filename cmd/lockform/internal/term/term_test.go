@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,6 +107,41 @@ func TestProgressWaitsASecondAndCleansUp(t *testing.T) {
 	p.Stop()
 	if b.Len() > 0 {
 		t.Errorf("it showed %q at once", b.String())
+	}
+}
+
+// shared is a terminal that several goroutines write to.
+type shared struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	some chan struct{} // closed at the first write
+	once sync.Once
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.once.Do(func() { close(s.some) })
+	return s.text.Write(b)
+}
+
+func TestProgressIsShownAndTakenAway(t *testing.T) {
+	w := &shared{some: make(chan struct{})}
+	p := (&Streams{Err: w, ErrTerminal: true}).progress("Reading", time.Millisecond)
+	select {
+	case <-w.some:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing was shown within 10s")
+	}
+	p.Print(w, "a line")
+	p.Stop()
+	got := w.text.String()
+	if !strings.HasPrefix(got, "\r\x1b[KReading") || !strings.Contains(got, "\r\x1b[Ka line\n") {
+		t.Errorf("got %q", got)
+	}
+	last := got[strings.LastIndex(got, "\n")+1:]
+	if last != "" && !strings.HasSuffix(last, "\r\x1b[K") {
+		t.Errorf("it left %q on the terminal", last)
 	}
 }
 
