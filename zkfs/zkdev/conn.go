@@ -40,6 +40,7 @@ type conn struct {
 	session     *session // nil before the connect request
 	ids         []zkfs.Identity
 	watching    map[*watchTable]map[string]struct{}
+	told        uint64 // the last round of watches that it had a part in
 	established time.Time
 	stats       connStats
 

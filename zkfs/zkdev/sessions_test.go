@@ -2,11 +2,13 @@ package zkdev_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/internal/jute"
 	"github.com/lockform/lockform/zkfs/zkdev"
 	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
@@ -163,6 +165,74 @@ func TestRenewalMovesTheSessionAndKeepsItsEphemerals(t *testing.T) {
 		p, _ := n.call(t, zkdev.OpGetEphemerals, pathBody(""))
 		if got := p.body.Strings(); !slices.Equal(got, []string{node}) {
 			t.Errorf("ephemerals %q", got)
+		}
+	})
+}
+
+// Connect requests of all shapes: what comes back, and whether the connection
+// stays open.
+func TestConnectRequests(t *testing.T) {
+	packet := func(timeout int32, session int64, password []byte, rest ...byte) []byte {
+		return body(func(w *jute.Writer) {
+			w.Frame(func() {
+				w.Int32(0)
+				w.Int64(0)
+				w.Int32(timeout)
+				w.Int64(session)
+				w.Buffer(password)
+				w.Buf = append(w.Buf, rest...)
+			})
+		})
+	}
+	zero := make([]byte, 16)
+	tests := []struct {
+		name string
+		send []byte
+		want string
+	}{
+		{"New", packet(5000, 0, zero, 0), "timeout 5000, a session, a password of 16, readOnly [0], open"},
+		{"ReadOnlyAllowed", packet(5000, 0, zero, 1), "timeout 5000, a session, a password of 16, readOnly [0], open"},
+		{"BeforeThereWasReadOnly", packet(5000, 0, zero), "timeout 5000, a session, a password of 16, readOnly [], open"},
+		{"NullPassword", packet(5000, 0, nil, 0), "timeout 5000, a session, a password of 16, readOnly [0], open"},
+		{"LongPassword", packet(5000, 0, make([]byte, 100), 0), "timeout 5000, a session, a password of 16, readOnly [0], open"},
+		{"BytesTooMany", packet(5000, 0, zero, 0, 1, 2, 3), "timeout 5000, a session, a password of 16, readOnly [0], open"},
+		{"NegativeTimeout", packet(-1, 0, zero, 0), "timeout 400, a session, a password of 16, readOnly [0], open"},
+		{"UnknownSession", packet(5000, 77, zero, 0), "timeout 0, no session, a password of 16, readOnly [0], closed"},
+		{"UnknownNegativeSession", packet(5000, -77, zero, 0), "timeout 0, no session, a password of 16, readOnly [0], closed"},
+		{"UnknownSessionBeforeReadOnly", packet(5000, 77, zero), "timeout 0, no session, a password of 16, readOnly [], closed"},
+		{"Cut", append([]byte{0, 0, 0, 20}, make([]byte, 20)...), "closed without a reply"},
+	}
+	zktest.Each(t, func(t *testing.T, e *zktest.Env) {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				w, err := openWire(e.Addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer w.Close()
+				if _, err := w.Write(tt.send); err != nil {
+					t.Fatal(err)
+				}
+				got := "closed without a reply"
+				if b, err := w.receive(); err == nil {
+					r := jute.NewReader(b)
+					r.Int32()
+					got = fmt.Sprintf("timeout %d", r.Int32())
+					if r.Int64() == 0 {
+						got += ", no session"
+					} else {
+						got += ", a session"
+					}
+					got += fmt.Sprintf(", a password of %d, readOnly %d", len(r.Buffer()), r.Rest())
+					if _, err := w.send(zkdev.OpPing, nil); err == nil {
+						_, err = w.packet()
+						got += map[bool]string{true: ", open", false: ", closed"}[err == nil]
+					}
+				}
+				if got != tt.want {
+					t.Errorf("got %s\nwant %s", got, tt.want)
+				}
+			})
 		}
 	})
 }

@@ -31,6 +31,7 @@ type watchTable struct {
 // the paths of each connection, so that its end finds them.
 type watches struct {
 	data, child watchTable
+	round       uint64 // counts events, so that nobody is told of one twice
 }
 
 func newWatches() watches {
@@ -104,56 +105,60 @@ func (t *watchTable) contains(path string) Code {
 }
 
 // trigger sends one event to every connection that a watch on path, or a
-// recursive one above it, entitles to it, but not to those in told. It ends
-// one-time watches and returns whose watches it met. A session that may not
-// read the znode learns nothing, and its one-time watch is used up all the same
-// (CVE-2024-23944, in Debian's 3.8 and from 3.8.4 on).
-func (t *watchTable) trigger(path string, ev eventType, acl zkfs.ACL, told []*conn) []*conn {
-	var to []*conn
+// recursive one above it, entitles to it, but only once in a round. It ends
+// one-time watches. A session that may not read the znode learns nothing, and
+// its one-time watch is used up all the same (CVE-2024-23944, in Debian's 3.8
+// and from 3.8.4 on).
+func (t *watchTable) trigger(path string, ev eventType, acl zkfs.ACL, round uint64) {
+	tell := func(c *conn) {
+		if c.told != round && allowed(acl, zkfs.Read, c.ids) {
+			c.event(ev, path)
+		}
+		c.told = round
+	}
 	for c, mode := range t.byPath[path] {
 		switch {
 		case mode == recursiveWatch && ev == nodeChildrenChanged:
 			// A recursive watch sees the children themselves come and go.
+			continue
 		case mode == oneTime:
-			to = append(to, c)
 			t.remove(c, path)
-		default:
-			to = append(to, c)
 		}
+		tell(c)
 	}
-	if t.recursive > 0 && ev != nodeChildrenChanged {
-		for above := path; above != "/"; {
-			above = above[:max(strings.LastIndexByte(above, '/'), 1)]
-			for c, mode := range t.byPath[above] {
-				if mode == recursiveWatch && !slices.Contains(to, c) {
-					to = append(to, c)
-				}
+	if t.recursive == 0 || ev == nodeChildrenChanged {
+		return
+	}
+	for above := path; above != "/"; {
+		above = above[:max(strings.LastIndexByte(above, '/'), 1)]
+		for c, mode := range t.byPath[above] {
+			if mode == recursiveWatch {
+				tell(c)
 			}
 		}
 	}
-	for _, c := range to {
-		if !slices.Contains(told, c) && allowed(acl, zkfs.Read, c.ids) {
-			c.event(ev, path)
-		}
-	}
-	return to
 }
 
 func (w *watches) created(n *node, path string) {
-	w.data.trigger(path, nodeCreated, n.acl, nil)
-	w.child.trigger(parentPath(path), nodeChildrenChanged, n.parent.acl, nil)
+	w.round++
+	w.data.trigger(path, nodeCreated, n.acl, w.round)
+	w.round++
+	w.child.trigger(parentPath(path), nodeChildrenChanged, n.parent.acl, w.round)
 }
 
 // deleted tells whoever watches data and children of the same znode only once
 // (DataTree.deleteNode).
 func (w *watches) deleted(n *node, path string) {
-	told := w.data.trigger(path, nodeDeleted, n.acl, nil)
-	w.child.trigger(path, nodeDeleted, n.acl, told)
-	w.child.trigger(parentPath(path), nodeChildrenChanged, n.parent.acl, nil)
+	w.round++
+	w.data.trigger(path, nodeDeleted, n.acl, w.round)
+	w.child.trigger(path, nodeDeleted, n.acl, w.round)
+	w.round++
+	w.child.trigger(parentPath(path), nodeChildrenChanged, n.parent.acl, w.round)
 }
 
 func (w *watches) changed(n *node, path string) {
-	w.data.trigger(path, nodeDataChanged, n.acl, nil)
+	w.round++
+	w.data.trigger(path, nodeDataChanged, n.acl, w.round)
 }
 
 func (w *watches) drop(c *conn) {
