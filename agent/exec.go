@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -238,17 +240,26 @@ func (r *runner) acquire(ctx context.Context) (taken, error) {
 // waitingFor says whom one waits for.
 func waitingFor(q lock.Queued) string {
 	text := fmt.Sprintf("waiting for %s", q.Path)
-	if b := q.Behind; b.Node != "" {
-		text += " behind "
-		switch {
-		case b.Owner != "":
-			text += b.Owner
-		default:
-			text += "an unknown client"
-		}
-		text += fmt.Sprintf(" (%s)", b.Node.Base())
+	if who := whose(q.Behind); who != "" {
+		text += fmt.Sprintf(" behind %s (%s)", who, q.Behind.Node.Base())
 	}
 	return fmt.Sprintf("%s, position %d", text, q.Position)
+}
+
+// whose names the owner of a contender: of another client's, what its data
+// says, as far as that can be shown. It is empty for the zero Contender.
+func whose(c lock.Contender) string {
+	switch {
+	case c.Node == "":
+		return ""
+	case c.Owner != "":
+		return c.Owner
+	case c.Client == "":
+		return "an unknown client"
+	case len(c.Data) == 0 || len(c.Data) > 100 || bytes.ContainsFunc(c.Data, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "a client of " + c.Client
+	}
+	return fmt.Sprintf("a client of %s, %q", c.Client, c.Data)
 }
 
 // release gives the locks up, the last first. A contender that cannot be

@@ -35,7 +35,7 @@ agent reads it there and needs no files.`,
 		Flags: []cli.Flag{
 			stringFlag("log-level", "LEVEL", "log to standard error: trace, debug, info, warn or error (also LOCKFORM_LOG)", &a.logLevel),
 		},
-		Commands:                        []*cli.Command{a.exec(), a.version(), help()},
+		Commands:                        []*cli.Command{a.exec(), a.hold(), a.status(), a.version(), help()},
 		Before:                          a.before,
 		Action:                          unknownCommand,
 		HideHelpCommand:                 true, // ours lists what ours prints

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -53,6 +54,29 @@ func (c *connection) config(a *app, cmd *cli.Command) (lock.Config, error) {
 	}
 	conn.Logger = a.log
 	return lock.Config{Conn: conn, Logger: a.log}, nil
+}
+
+// closeTime is how long closing a session may take.
+const closeTime = 2 * time.Second
+
+// with connects, calls f and closes the connection.
+func (c *connection) with(ctx context.Context, a *app, cmd *cli.Command, f func(*lock.Client) error) error {
+	open, err := c.open(a, cmd)
+	if err != nil {
+		return err
+	}
+	client, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		if err := client.Close(ctx); err != nil {
+			a.log.Debug("the session was not closed", "error", err)
+		}
+	}()
+	return f(client)
 }
 
 // open returns a function that connects.

@@ -24,10 +24,10 @@ func usage(cmd *cli.Command, format string, args ...any) error {
 	return &usageError{command: cmd.FullName(), message: fmt.Sprintf(format, args...)}
 }
 
-// code returns the exit code of a usage error. Those of exec are set apart from
-// what its command could return.
+// code returns the exit code of a usage error. Those of commands that take
+// locks are set apart from what the work under a lock could return.
 func (e *usageError) code() int {
-	if strings.HasSuffix(e.command, " exec") {
+	if strings.HasSuffix(e.command, " exec") || strings.HasSuffix(e.command, " hold") {
 		return agent.CodeFailed
 	}
 	return 1
