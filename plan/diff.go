@@ -26,6 +26,7 @@ func Diff(l *layout.Layout, lives []*Live, o Options) (*Plan, error) {
 		problems = append(problems, d.problems...)
 	}
 	problems = append(problems, between(l, lives, o.Forget)...)
+	problems = append(problems, unknown(l, lives, o)...)
 	if len(problems) > 0 {
 		return nil, &Error{Kind: ErrInvalid, Problems: problems}
 	}
@@ -58,6 +59,33 @@ func between(l *layout.Layout, lives []*Live, forget []string) []Problem {
 						live.Ensemble, name, name),
 				})
 			}
+		}
+	}
+	return problems
+}
+
+// unknown finds targets and excludes that are neither declared nor managed
+// anywhere. Most are mistyped: a plan without them would cover something else
+// than was meant.
+func unknown(l *layout.Layout, lives []*Live, o Options) []Problem {
+	var problems []Problem
+	for _, addr := range slices.Concat(o.Targets, o.Excludes) {
+		known := slices.ContainsFunc(lives, func(live *Live) bool {
+			if slices.ContainsFunc(live.declared(l, o), func(w *want) bool { return addr.Covers(w.Address) }) {
+				return true
+			}
+			for _, n := range live.Nodes {
+				if rec, err := layout.ParseRecord(n.Data); err == nil && live.ours(l, rec) && addr.Covers(rec.Address) {
+					return true
+				}
+			}
+			return false
+		})
+		if !known {
+			problems = append(problems, Problem{
+				Summary: "No such address", Address: addr,
+				Detail: fmt.Sprintf("Nothing is declared or managed as %s.\nRun \"lockform state list\" for what stands in the tree.", addr),
+			})
 		}
 	}
 	return problems

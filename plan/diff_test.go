@@ -372,6 +372,14 @@ func TestDiffProblems(t *testing.T) {
 			Options{Imports: []layout.Import{{To: "lock.b", Path: "/b", Pos: pos(8)}}}, "The import does not fit the configuration", pos(8),
 		},
 		{
+			"UnknownTarget", []zkfs.Identity{planner}, jobs(),
+			Options{Targets: []layout.Address{"namespace.jobs.lock.a", "namespace.jobs.lock.c"}}, "No such address", layout.Pos{},
+		},
+		{
+			"UnknownExclude", []zkfs.Identity{planner}, jobs(),
+			Options{Excludes: []layout.Address{"lock.a"}}, "No such address", layout.Pos{},
+		},
+		{
 			"RecordTooLarge", []zkfs.Identity{planner}, testLayout(lock("lock.a", "/a", func(k *layout.Lock) {
 				for i := range 200 {
 					k.Policy.ContenderACL = append(k.Policy.ContenderACL, zkfs.Entry{Perms: zkfs.Read, Identity: zkfs.Digest(fmt.Sprint(i), "p")})

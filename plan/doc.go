@@ -14,7 +14,33 @@
 // the tree must look like for it, and no secret; Encode and Decode carry it
 // through a file.
 //
-// The live tree is the state. Each managed znode's data says who owns it
-// (layout.Record); the ledger says which roots to look below, and what the last
-// run did. A znode that the layout does not own is never changed.
+// # The live tree is the state
+//
+// Each managed znode's data says who owns it, and what was written about it when
+// it was last applied (layout.Record); the ledger says which roots to look below,
+// and what the last run did. From these follow:
+//
+//   - what is to be deleted: below the roots, what the layout owns and does not
+//     declare;
+//   - drift apart from change: as long as the digest in a record is that of the
+//     configuration, a difference is one of the tree;
+//   - which ACLs need not be read: those whose version is the recorded one.
+//
+// A znode that the layout does not own is never changed.
+//
+// # Applying
+//
+// Steps go into as few multis as possible. Each of them sets the ledger at its
+// expected version and checks our contender of the apply lock, so that it is
+// carried out once, and only by the holder. A reply that was lost is found out
+// from the ledger. ACLs follow one by one, since a multi cannot set them, each
+// at its expected version. An apply that stops half-way is continued by the same
+// plan, which the ledger names, or by a new plan of the same configuration,
+// which finds what was done done.
+//
+// # Forms
+//
+// WriteText is for people; the forms for programs are described where they are
+// written: the plan file in planfile.go, the document of "show -json" in json.go,
+// the stream of "-json" at Stream, the live tree at ManagedJSON.
 package plan
