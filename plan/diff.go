@@ -84,7 +84,7 @@ func unknown(l *layout.Layout, lives []*Live, o Options) []Problem {
 		if !known {
 			problems = append(problems, Problem{
 				Summary: "No such address",
-				Detail: fmt.Sprintf("Nothing is declared or managed as %s.\nRun \"lockform state list\" for what stands in the tree.", addr),
+				Detail:  fmt.Sprintf("Nothing is declared or managed as %s.\nRun \"lockform state list\" for what stands in the tree.", addr),
 			})
 		}
 	}
