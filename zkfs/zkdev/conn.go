@@ -17,15 +17,17 @@ import (
 )
 
 const (
-	// sessionless is how long a connection may take for its TLS handshake and
-	// its first packet (NIOServerCnxnFactory's sessionlessCnxnTimeout).
+	// sessionless is how long a connection may stay without a session: for its
+	// TLS handshake and its first packet, for a four-letter word, and to take
+	// what is left for it at its end (NIOServerCnxnFactory's
+	// sessionlessCnxnTimeout). With a session, its expiry is the limit.
 	sessionless = 10 * time.Second
 	// While so many bytes wait for a client, no further request of it is
 	// read: who does not read its replies gets no more of them.
 	softBacklog = 1 << 20
 	// Events come without being asked for. A client for which so many bytes
 	// wait is dropped.
-	hardBacklog = 64 << 20
+	hardBacklog = 16 << 20
 )
 
 // A conn is one connection. One goroutine reads and carries out its requests,
@@ -114,7 +116,7 @@ func (c *conn) read() {
 // serve reads packets until the connection ends. A nil error means that what
 // is queued is still to be sent.
 func (c *conn) serve() error {
-	c.tcp.SetReadDeadline(time.Now().Add(sessionless))
+	c.tcp.SetDeadline(time.Now().Add(sessionless))
 	if t, ok := c.nc.(*tls.Conn); ok {
 		ctx, cancel := context.WithTimeout(context.Background(), sessionless)
 		defer cancel()
@@ -144,7 +146,7 @@ func (c *conn) serve() error {
 	if err := c.s.connect(c, buf); err != nil {
 		return err
 	}
-	c.tcp.SetReadDeadline(time.Time{})
+	c.tcp.SetDeadline(time.Time{})
 	for c.ready() {
 		var head [4]byte
 		if _, err := io.ReadFull(in, head[:]); err != nil {

@@ -77,11 +77,17 @@ func (c *conn) next() ([]byte, bool) {
 	}
 }
 
-// send queues packets; they are copied.
+// send queues packets; they are copied. One that finds too much in the queue
+// ends the connection instead; how large it is itself does not matter.
 func (c *conn) send(packets []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone || c.last {
+	switch {
+	case c.gone || c.last:
+		return
+	case c.queued > hardBacklog:
+		c.s.log.Warn("dropping a connection: the client does not read", "client", c.remote(), "queued", c.queued)
+		c.end()
 		return
 	}
 	if k := len(c.out); k > 0 && c.out[k-1].held == nil {
@@ -90,11 +96,6 @@ func (c *conn) send(packets []byte) {
 		c.out = append(c.out, chunk{data: slices.Clone(packets)})
 	}
 	c.queued += len(packets)
-	if c.queued > hardBacklog {
-		c.s.log.Warn("dropping a connection: the client does not read", "client", c.remote(), "queued", c.queued)
-		c.end()
-		return
-	}
 	c.wake.Broadcast()
 }
 
@@ -135,6 +136,7 @@ func (c *conn) finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = true
+	c.tcp.SetWriteDeadline(time.Now().Add(sessionless))
 	c.wake.Broadcast()
 }
 
