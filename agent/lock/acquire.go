@@ -164,7 +164,7 @@ func (c *Client) prepare(w *wait, paths []zkfs.Path, o Options) (*session, []req
 			return nil, nil, &Error{r.path, err}
 		}
 	}
-	if o.Policy == nil && c.cfg.Session == nil && (s.key != sessionKey{asked.SessionTimeout, asked.TickTime}) {
+	if c.cfg.Session == nil && (s.key != sessionKey{asked.SessionTimeout, asked.TickTime}) {
 		right, err := c.use(w.ctx, &asked)
 		c.done(s)
 		if err != nil {
@@ -231,6 +231,7 @@ func (cl *claim) acquire(w *wait) (*Held, error) {
 	}
 	h, err := cl.hold(w.ctx)
 	if err != nil {
+		cl.unwatch()
 		return nil, err
 	}
 	cl.watchLater()

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -54,6 +55,7 @@ type claim struct {
 	held      bool // it was granted
 	handles   []*Held
 	granted   time.Time
+	counted   zkconn.Instant // from when max_hold counts; 0: not yet
 	expires   zkconn.Instant // the end of max_hold; 0 for none
 	later     *time.Timer    // sets the watches of a hold
 	leaving   bool
@@ -196,17 +198,9 @@ func (cl *claim) proved() {
 }
 
 // removed ends a claim whose node is gone and that did not remove it itself.
-func (cl *claim) removed() {
-	cl.mu.Lock()
-	cause := ErrRemoved
-	if cl.held {
-		cause = fmt.Errorf("%w: %w", ErrLost, ErrRemoved)
-	}
-	cl.mu.Unlock()
-	cl.lose(cause)
-}
+func (cl *claim) removed() { cl.lose(ErrRemoved) }
 
-// lose ends a claim for good, once.
+// lose ends a claim for good, once. What ends a hold is an ErrLost in any case.
 func (cl *claim) lose(cause error) {
 	cl.mu.Lock()
 	if cl.state == Lost || cl.state == Released {
@@ -216,6 +210,9 @@ func (cl *claim) lose(cause error) {
 	cl.state = Lost
 	handles := cl.handles
 	held := cl.held
+	if held && !errors.Is(cause, ErrLost) {
+		cause = fmt.Errorf("%w: %w", ErrLost, cause)
+	}
 	cl.mu.Unlock()
 	cl.end(cause)
 	if held {
@@ -244,10 +241,13 @@ func (cl *claim) holds() bool {
 	return cl.held
 }
 
-// startMaxHold begins to count the time that the hold may last.
+// startMaxHold begins to count the time that the hold may last, once.
 func (cl *claim) startMaxHold() {
 	cl.mu.Lock()
-	cl.setExpiry()
+	if cl.counted.IsZero() {
+		cl.counted = zkconn.Now()
+		cl.setExpiry()
+	}
 	expires := cl.expires
 	cl.mu.Unlock()
 	if !expires.IsZero() {
@@ -255,10 +255,10 @@ func (cl *claim) startMaxHold() {
 	}
 }
 
-// setExpiry is startMaxHold with cl.mu held.
+// setExpiry sets the end of max_hold by the policy. cl.mu is held.
 func (cl *claim) setExpiry() {
 	cl.expires = 0
-	if max := cl.policy.MaxHold; max != layout.NoLimit {
-		cl.expires = zkconn.Now().Add(max - time.Since(cl.granted))
+	if max := cl.policy.MaxHold; max != layout.NoLimit && !cl.counted.IsZero() {
+		cl.expires = cl.counted.Add(max)
 	}
 }

@@ -13,10 +13,11 @@ type group struct {
 	end   func(error) // ends the attempt to take the others
 }
 
-// add makes h a member. It fails when another member was lost meanwhile.
+// add makes h a member, in any case. It fails when one was lost meanwhile.
 func (g *group) add(h *Held) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.held = append(g.held, h)
 	if g.cause != nil {
 		return g.cause
 	}
@@ -24,7 +25,6 @@ func (g *group) add(h *Held) error {
 	h.group = g
 	lost := h.state == Lost
 	h.mu.Unlock()
-	g.held = append(g.held, h)
 	if lost {
 		return fmt.Errorf("%w: %s, while others were waited for", ErrLost, h.Path())
 	}

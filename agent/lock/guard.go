@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
-	"github.com/lockform/lockform/zkfs/layout"
 	"github.com/lockform/lockform/zkfs/zkconn"
 )
 
@@ -150,9 +149,7 @@ func (cl *claim) watchPolicy(ctx context.Context) (*zkconn.Watch, error) {
 	changed := !samePolicy(p, cl.policy)
 	if changed {
 		cl.policy = p
-		if cl.held && (!cl.expires.IsZero() || p.MaxHold != layout.NoLimit) {
-			cl.setExpiry()
-		}
+		cl.setExpiry()
 	}
 	cl.mu.Unlock()
 	if changed {

@@ -3,7 +3,6 @@ package lock
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -50,7 +49,7 @@ func (s *session) keep(life context.Context) {
 			return
 		case <-s.Done():
 			for _, cl := range s.all() {
-				cl.lose(fmt.Errorf("%w: %w", ErrLost, s.Err()))
+				cl.lose(s.Err())
 			}
 			return
 		case <-s.kick:

@@ -101,6 +101,45 @@ func TestLosingOneWhileAnotherIsWaitedForFreesAll(t *testing.T) {
 	})
 }
 
+// The time that all may be held begins when the last one is taken.
+func TestMaxHoldOfSeveralRunsFromTheLast(t *testing.T) {
+	each(t, func(b *bench) {
+		const limit = 300 * time.Millisecond
+		bounded := func(p *layout.Policy) { p.MaxHold = limit }
+		first, second := b.declare("/a", bounded), b.declare("/b", bounded)
+		holder := b.take(b.client(), second, lock.Options{})
+		got := make(chan []*lock.Held, 1)
+		c := b.client()
+		go func() {
+			held, err := c.AcquireAll(b.ctx, []zkfs.Path{first, second}, lock.Options{})
+			if err != nil {
+				b.Errorf("acquire: %v", err)
+			}
+			got <- held
+		}()
+		until(b.T, "the holder's time is over", holder.Context().Done()) // longer than theirs since the first was taken
+		b.blocked(second, 1)
+		b.release(holder)
+		held := until(b.T, "both are held", got)
+		began := time.Now()
+		for _, h := range held {
+			if h.Context().Err() != nil {
+				b.Errorf("%s ended with %v", h.Path(), context.Cause(h.Context()))
+			}
+		}
+		for _, h := range held {
+			until(b.T, "the time is over", h.Context().Done())
+			if err := context.Cause(h.Context()); !errors.Is(err, lock.ErrMaxHold) {
+				b.Errorf("got cause %v, want ErrMaxHold", err)
+			}
+			b.release(h)
+		}
+		if took := time.Since(began); took < limit-50*time.Millisecond {
+			b.Errorf("they were held for %v, want %v", took, limit)
+		}
+	})
+}
+
 func TestRanksAreKept(t *testing.T) {
 	each(t, func(b *bench) {
 		low, high, none := b.declare("/z", ranked(1)), b.declare("/a", ranked(2)), b.declare("/0", nil)
