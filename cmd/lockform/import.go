@@ -14,19 +14,34 @@ import (
 
 func (a *app) importCommand() *cli.Command {
 	var f applyFlags
+	var recursive bool
 	return &cli.Command{
 		Name: "import", Usage: "adopt an existing znode under an address", ArgsUsage: "ADDR PATH",
 		Description: `Writes the record of the block ADDR into the znode at PATH, so that the layout owns
 it from now on. The block must be declared, with that path. Only znodes that
 nobody owns are adopted; contenders and children stay as they are.
 
+With -recursive and a PATH alone nothing is written: prints the HCL that declares
+the live tree at PATH. Locks are told by their contenders, which also tell the
+recipe that excludes their clients; what was guessed or left out is said on
+standard error. Put the output into the layout, review it, and apply: it adopts
+what is there and changes nothing else, but for the planner's own permissions.
+
 Examples:
   lockform import lock.uk /uk/lock
-  lockform import 'namespace.jobs["billing"]' main:/locks/billing`,
+  lockform import 'namespace.jobs["billing"]' main:/locks/billing
+  lockform import -recursive /locks >locks.hcl`,
 		Flags: append([]cli.Flag{
+			boolFlag("recursive", "print the HCL that declares the live tree at PATH", &recursive),
 			durationFlag("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
 		}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if recursive {
+				if cmd.Args().Len() != 1 {
+					return usageOf(cmd, "with -recursive it takes a path")
+				}
+				return a.runImportTree(ctx, &f.layoutFlags, cmd.Args().First())
+			}
 			if cmd.Args().Len() != 2 {
 				return usageOf(cmd, "it takes an address and a path")
 			}
