@@ -4,16 +4,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/internal/jute"
 )
-
-// sessionID writes a session's id as ZooKeeper's tools do.
-func sessionID(id int64) string { return "0x" + strconv.FormatUint(uint64(id), 16) }
 
 // An Action is what an injected fault does.
 type Action int

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/lockform/lockform/zkfs/internal/jute"
@@ -19,6 +20,9 @@ type session struct {
 	expires time.Duration // since the server's start; a multiple of the tick
 	conn    *conn         // nil while the client is away
 }
+
+// sessionID writes a session's id as ZooKeeper's tools do.
+func sessionID(id int64) string { return "0x" + strconv.FormatUint(uint64(id), 16) }
 
 // firstSessionID mirrors SessionTrackerImpl.initializeNextSessionId for server
 // id 0: the clock in the middle, zeros below to count in.

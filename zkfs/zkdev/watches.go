@@ -27,8 +27,8 @@ type watchTable struct {
 	recursive int // watches in that mode; ancestors are looked at only if there are any
 }
 
-// watches are both families (DataTree.dataWatches, DataTree.childWatches), and
-// the paths of each connection, so that its end finds them.
+// watches are both families (DataTree.dataWatches, DataTree.childWatches). Each
+// connection knows the paths it watches, so that its end finds them.
 type watches struct {
 	data, child watchTable
 	round       uint64 // counts events, so that nobody is told of one twice
