@@ -64,7 +64,7 @@ func (a *app) runImport(ctx context.Context, f *applyFlags, addr layout.Address,
 	if err != nil {
 		return err
 	}
-	f.options.Targets = []layout.Address{addr}
+	f.options.Targets, f.options.Excludes = []layout.Address{addr}, inside(l, addr)
 	for name, paths := range found {
 		f.options.Imports = []layout.Import{{To: addr, Path: paths[0], Ensemble: name}}
 		if err := declared(l, addr, name, paths[0]); err != nil {
@@ -96,13 +96,7 @@ func (a *app) runImport(ctx context.Context, f *applyFlags, addr layout.Address,
 // declared checks that the block to import is declared, with the path of the
 // znode: adopting is no way to move anything.
 func declared(l *layout.Layout, addr layout.Address, ensemble string, path zkfs.Path) error {
-	var all []layout.Declared
-	for _, n := range l.Namespaces {
-		all = append(all, n.Declared)
-	}
-	for _, k := range l.Locks {
-		all = append(all, k.Declared)
-	}
+	all := blocks(l)
 	n := slices.IndexFunc(all, func(d layout.Declared) bool { return d.Address == addr })
 	switch {
 	case n < 0:
@@ -117,4 +111,28 @@ func declared(l *layout.Layout, addr layout.Address, ensemble string, path zkfs.
 		}}}
 	}
 	return nil
+}
+
+// inside returns the addresses of what is declared in a block, which an import
+// of the block leaves as it is.
+func inside(l *layout.Layout, addr layout.Address) []layout.Address {
+	var some []layout.Address
+	for _, d := range blocks(l) {
+		if d.Address != addr && addr.Covers(d.Address) {
+			some = append(some, d.Address)
+		}
+	}
+	return some
+}
+
+// blocks returns all namespaces and locks that are declared.
+func blocks(l *layout.Layout) []layout.Declared {
+	var all []layout.Declared
+	for _, n := range l.Namespaces {
+		all = append(all, n.Declared)
+	}
+	for _, k := range l.Locks {
+		all = append(all, k.Declared)
+	}
+	return all
 }

@@ -93,7 +93,7 @@ func sample() []Lock {
 				Name: "_c_2-lock-0000000002", Node: "/jobs/a/_c_2-lock-0000000002", Mode: "exclusive", Client: "curator", Sequence: 2,
 				Token: 78, Session: 256, Lockform: true, Owner: "bob@h2:9", Host: "h2", PID: 9, Since: noon.Add(-90 * time.Second),
 			},
-			{Name: "x__lock__0000000003", Node: "/jobs/a/x__lock__0000000003", Mode: "exclusive", Client: "kazoo", Sequence: 3, Token: 79, Session: 257, Foreign: true},
+			{Name: "x__lock__0000000003", Node: "/jobs/a/x__lock__0000000003", Mode: "exclusive", Client: "kazoo", Sequence: 3, Token: 79, Session: 257, Foreign: true, Data: []byte("nightly")},
 		},
 		Unknown: []string{"stray"},
 	}}}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lockform/lockform/agent/lock"
 )
@@ -61,7 +62,19 @@ func row(l Lock, c lock.Contender, now time.Time) []string {
 	if !c.Since.IsZero() {
 		since = c.Since.UTC().Format("2006-01-02T15:04:05Z") + " (" + now.Sub(c.Since).Round(time.Second).String() + ")"
 	}
-	return []string{state, c.Mode, dash(owner(l, c)), dash(c.Host), pid, since, fmt.Sprint(c.Token), dash(c.Client), c.Name}
+	return []string{state, c.Mode, dash(owner(l, c) + says(c)), dash(c.Host), pid, since, fmt.Sprint(c.Token), dash(c.Client), c.Name}
+}
+
+// dataWidth is how much of a foreign contender's data is shown.
+const dataWidth = 60
+
+// says returns what the client of another make wrote into its contender: with
+// Curator the address of its host, with kazoo a name that the program chose.
+func says(c lock.Contender) string {
+	if c.Owner != "" || len(c.Data) == 0 || len(c.Data) > dataWidth || !utf8.Valid(c.Data) {
+		return ""
+	}
+	return fmt.Sprintf(" %q", c.Data)
 }
 
 func dash(s string) string {
