@@ -18,15 +18,6 @@ func stringFlag(name, value, usage string, to *string) cli.Flag {
 	return &cli.StringFlag{Name: name, DefaultText: value, Usage: usage, Destination: to, Value: *to}
 }
 
-func intFlag(name, value, usage string, to *int) cli.Flag {
-	return &cli.IntFlag{Name: name, DefaultText: value, Usage: usage, Destination: to, Value: *to}
-}
-
-// listFlag may be given several times.
-func listFlag(name, value, usage string, to *[]string) cli.Flag {
-	return funcFlag(name, value, usage, func(s string) error { *to = append(*to, s); return nil })
-}
-
 // durationFlag takes the durations of the language, days included.
 func durationFlag(name, value, usage string, to *time.Duration) cli.Flag {
 	return funcFlag(name, value, usage, func(s string) (err error) {
