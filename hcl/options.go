@@ -3,6 +3,8 @@ package hcl
 import (
 	"fmt"
 	"strings"
+
+	"github.com/lockform/lockform/zkfs/layout"
 )
 
 // Options say where the values of variables come from, and what overrides the
@@ -24,6 +26,9 @@ type Options struct {
 	Validate bool
 	// Ensembles are the -servers and -ensemble flags; later wins.
 	Ensembles []Override
+	// Undeclared is called for each import block whose target is not declared,
+	// so that a block can be made for it. Nil makes it an error.
+	Undeclared func(layout.Import)
 	// Version is that of the program, for required_version; "" or one that is
 	// no version (such as "dev") satisfies every constraint.
 	Version string

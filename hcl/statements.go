@@ -230,6 +230,9 @@ func (l *loader) imported(s *statement, declared map[layout.Address]*instance, o
 	case in == nil && stillDeclared(declared, to, "") != nil:
 		l.errorf(toAt, "Import of several", "%s has for_each, and an import is of one instance. Name it with its key, such as %s.", to, stillDeclared(declared, to, "").Address)
 		return
+	case in == nil && l.o.Undeclared != nil:
+		l.o.Undeclared(layout.Import{To: to, Path: p, Pos: pos(s.def)})
+		return
 	case in == nil:
 		if l.skippedAt == nil && l.errors == 0 {
 			l.errorf(toAt, "Import of what is not declared", "Nothing is declared with the address %s. Write its block, with the path %s; \"lockform plan -generate-config-out=FILE\" can make one.", to, p)

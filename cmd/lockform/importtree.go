@@ -32,7 +32,7 @@ func (a *app) runImportTree(ctx context.Context, f *layoutFlags, place string) e
 		return err
 	}
 	defer closeAll()
-	tree, err := a.survey(ctx, links[0], path)
+	tree, err := a.survey(ctx, links[0], path, survey.Read)
 	if err != nil {
 		return err
 	}
@@ -53,11 +53,12 @@ func only(found map[string][]zkfs.Path) (ensemble string, path zkfs.Path) {
 	return "", ""
 }
 
-// survey reads the tree at a path.
-func (a *app) survey(ctx context.Context, l *link, path zkfs.Path) (*survey.Tree, error) {
+// survey reads the tree at a path with read: all of it, or only what is needed
+// to tell what one znode is.
+func (a *app) survey(ctx context.Context, l *link, path zkfs.Path, read func(context.Context, survey.Reader, zkfs.Path) (*survey.Tree, error)) (*survey.Tree, error) {
 	progress := a.Progress("Reading the live tree")
 	defer progress.Stop()
-	tree, err := survey.Read(ctx, l, path)
+	tree, err := read(ctx, l, path)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)

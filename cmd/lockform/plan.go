@@ -10,7 +10,9 @@ import (
 func (a *app) plan() *cli.Command {
 	var f planFlags
 	var detailed bool
-	flags := append(f.modes(), boolFlag("detailed-exitcode", "exit with 2 when there are changes or drift", &detailed))
+	var generate string
+	flags := append(f.modes(), boolFlag("detailed-exitcode", "exit with 2 when there are changes or drift", &detailed),
+		stringFlag("generate-config-out", "FILE", "write blocks for import blocks that have none to a new file", &generate))
 	return &cli.Command{
 		Name: "plan", Usage: "show what apply would do",
 		Description: `Compares the layout of the working directory with the live tree and shows the
@@ -20,13 +22,21 @@ Examples:
   lockform plan
   lockform plan -out=release.plan -var env=prod
   lockform plan -detailed-exitcode -json    # 0: nothing to do, 2: changes or drift
-  lockform plan -target='namespace.jobs["billing"]'`,
+  lockform plan -target='namespace.jobs["billing"]'
+  lockform plan -generate-config-out=imported.hcl`,
 		Flags: append(flags, f.planning()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := noArgs(cmd); err != nil {
 				return err
 			}
-			return a.streaming(f.streamFlags, func() error { return a.runPlan(ctx, &f, detailed) })
+			return a.streaming(f.streamFlags, func() error {
+				if generate != "" {
+					if on, err := a.generateConfig(ctx, &f.layoutFlags, generate); err != nil || !on {
+						return err
+					}
+				}
+				return a.runPlan(ctx, &f, detailed)
+			})
 		},
 	}
 }

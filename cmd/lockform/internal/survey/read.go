@@ -4,6 +4,7 @@ package survey
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/lockform/lockform/zkfs"
@@ -33,6 +34,16 @@ type Tree struct{ root *znode }
 
 // Read reads the tree at root. A root that does not exist is zkfs.ErrNoNode.
 func Read(ctx context.Context, r Reader, root zkfs.Path) (*Tree, error) {
+	return read(ctx, r, root, math.MaxInt)
+}
+
+// ReadOne reads the znode at root with its children, for One.
+func ReadOne(ctx context.Context, r Reader, root zkfs.Path) (*Tree, error) {
+	return read(ctx, r, root, 1)
+}
+
+// read reads as many levels below root.
+func read(ctx context.Context, r Reader, root zkfs.Path, levels int) (*Tree, error) {
 	level, err := readLevel(ctx, r, []zkfs.Path{root})
 	if err != nil {
 		return nil, err
@@ -41,7 +52,7 @@ func Read(ctx context.Context, r Reader, root zkfs.Path) (*Tree, error) {
 		return nil, &zkfs.OpError{Op: "getData", Path: root, Err: zkfs.ErrNoNode}
 	}
 	t := &Tree{root: level[0]}
-	for len(level) > 0 {
+	for ; len(level) > 0 && levels > 0; levels-- {
 		parents := map[zkfs.Path]*znode{}
 		var below []zkfs.Path
 		for _, n := range level {

@@ -48,25 +48,24 @@ func (t *Tree) Layout(o Options) (*layout.Layout, []Note) {
 }
 
 // One returns the layout with the one znode at the root of the tree under the
-// address given, whatever is below it, and notes about it.
+// address given, whatever is below it, and notes about it. An import block of
+// that address adopts it.
 func (t *Tree) One(o Options, to layout.Address) (*layout.Layout, []Note) {
-	steps := to.Steps()
-	s := &surveyor{Options: o, labels: map[string]bool{}, out: &layout.Layout{Name: o.Layout}}
-	n := t.root
+	s := &surveyor{Options: o, out: &layout.Layout{Name: o.Layout}}
+	n, steps := t.root, to.Steps()
 	f := &found{znode: n, lock: steps[len(steps)-1].Type == "lock"}
-	if f.lock {
-		p, ok := recognise(n.ephemerals)
-		switch {
-		case ok:
-			f.policy = p
-		default:
-			f.policy = layout.DefaultPolicy()
-			s.note(n, "has no contenders from which its recipe could be told: it is declared with the default one")
-		}
-	}
 	var ok bool
 	if f.acl, ok = s.acl(n); !ok {
 		return s.out, s.notes
+	}
+	if f.lock {
+		if f.policy, ok = recognise(n.ephemerals); !ok {
+			f.policy = layout.DefaultPolicy()
+			s.note(n, "has no contenders that tell its recipe: the default one is a guess")
+		}
+	}
+	if n.recordErr != nil && len(n.Data) > 0 {
+		s.note(n, "has %d bytes of data, which the import replaces by the record", len(n.Data))
 	}
 	s.put(f, to)
 	return s.out, s.notes
