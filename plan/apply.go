@@ -288,6 +288,7 @@ func (s *side) sendBatch(ctx context.Context) error {
 		return err
 	}
 	s.batch++
+	s.a.wrote = s.a.wrote || len(ev.Steps) > 0
 	ev.Kind, ev.Zxid, ev.Elapsed = EventCommitted, zxid, s.a.o.Now().Sub(begun)
 	s.a.o.Observe(ev)
 	return nil

@@ -244,6 +244,27 @@ func TestStrangerBetweenBatchAndACL(t *testing.T) {
 	finishes(t, s, p, true)
 }
 
+// TestACLOfTheLedgerIsStale changes nothing but ACLs that are the ledger's: as
+// long as none was set, nothing was written.
+func TestACLOfTheLedgerIsStale(t *testing.T) {
+	s := newTree().session(planner)
+	applyLayout(t, s, jobs(), Options{})
+	l := jobs(func(l *layout.Layout) { l.ACL = zkfs.ReadOnly() })
+	p := makePlan(t, s, l, Options{})
+	err := tryApply(s, p, ApplyOptions{Observe: func(e Event) {
+		if e.Kind == EventACL && e.ACL == 1 {
+			s.tree.setACL(e.Steps[0].Path, zkfs.Open())
+		}
+	}})
+	if !errors.Is(err, ErrStale) || errors.Is(err, ErrPartial) {
+		t.Fatalf("got %v, want %v", err, ErrStale)
+	}
+	applyLayout(t, s, l, Options{})
+	if again := makePlan(t, s, l, Options{}); !again.Empty() {
+		t.Errorf("the plan after it is not empty:\n%s", text(t, again))
+	}
+}
+
 func TestRevocationsComeFirst(t *testing.T) {
 	s, p := start(t)
 	var order []zkfs.Path

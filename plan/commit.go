@@ -58,7 +58,6 @@ func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) (int64, e
 		stopped := givenUp(req, err)
 		cancel()
 		if err == nil {
-			s.a.wrote = true
 			next.Stat = results[0].Stat
 			s.ledger, s.first = next, nil
 			return results[0].Zxid, nil
@@ -87,7 +86,6 @@ func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) (int64, e
 		case lookErr != nil && !unknown && !errors.Is(lookErr, zkfs.ErrUnavailable):
 			return 0, s.refusedMulti(ctx, lookErr)
 		case lookErr == nil && committed:
-			s.a.wrote = true
 			s.ledger, s.first = found, nil
 			return 0, nil
 		case lookErr == nil && found.Stat.Version != s.ledger.Stat.Version:
@@ -143,6 +141,7 @@ func (s *side) sendACL(ctx context.Context) error {
 		return err
 	}
 	s.cursor++
+	s.a.wrote = true
 	ev.Kind, ev.Elapsed = EventACLSet, s.a.o.Now().Sub(begun)
 	s.a.o.Observe(ev)
 	return nil
@@ -151,9 +150,16 @@ func (s *side) sendACL(ctx context.Context) error {
 // setACL sets one ACL; a lost reply is found out from the znode.
 func (s *side) setACL(ctx context.Context, step *Step) error {
 	problem := Problem{Address: step.Address, Path: step.Path, Pos: step.Pos}
+	sent := false // and no reply came
+	over := func(err error) error {
+		if sent && s.kind(nil) == nil {
+			return s.unknown(err)
+		}
+		return s.lockLost(err)
+	}
 	for {
 		if s.Lock.Context().Err() != nil {
-			return s.lockLost(context.Cause(s.Lock.Context()))
+			return over(context.Cause(s.Lock.Context()))
 		}
 		if d := s.Lock.Deadline(); !d.IsZero() && time.Until(d) < aclMargin {
 			// A heartbeat will move it, or the lock is lost.
@@ -172,33 +178,34 @@ func (s *side) setACL(ctx context.Context, step *Step) error {
 			problem.Detail = fmt.Sprintf("Whether the ACL of %s was set is not known.", step.Path)
 			return s.failed(ErrPartial, err, problem)
 		case errors.Is(err, zkfs.ErrSessionOver):
-			return s.lockLost(err)
+			return over(err)
 		case errors.Is(err, zkfs.ErrOutcomeUnknown), errors.Is(err, zkfs.ErrUnavailable), errors.Is(err, zkfs.ErrBadVersion),
 			errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+			sent = sent || !errors.Is(err, zkfs.ErrUnavailable) && !errors.Is(err, zkfs.ErrBadVersion)
 			done, changed, lookErr := s.aclSet(ctx, step)
 			switch {
 			case errors.Is(lookErr, zkfs.ErrSessionOver):
-				return s.lockLost(lookErr)
+				return over(lookErr)
 			case lookErr != nil:
 				s.pause()
 			case done:
 				return nil
 			case changed != "":
-				problem.Summary, problem.Detail = "ACL differs from the plan", changed
-				return s.failed(ErrPartial, err, problem)
+				problem.Summary, problem.Detail = "ACL differs from the plan", changed+"\n"+planAgain
+				return s.failed(s.kind(ErrStale), err, problem)
 			}
 		case errors.Is(err, zkfs.ErrNoAuth):
 			problem.Summary = "Permission denied"
 			problem.Detail = fmt.Sprintf("The server does not let this run change the ACL of %s.", step.Path)
-			return s.failed(ErrPartial, err, problem)
+			return s.failed(s.kind(nil), err, problem)
 		case errors.Is(err, zkfs.ErrInvalidACL):
 			problem.Summary = "The server refused an ACL"
 			problem.Detail = fmt.Sprintf("%s: %v.\nPerhaps it has no provider for one of the schemes.", step.Path, err)
-			return s.failed(ErrPartial, err, problem)
+			return s.failed(s.kind(nil), err, problem)
 		default:
 			problem.Summary = "An ACL could not be set"
 			problem.Detail = fmt.Sprintf("%s: %v.", step.Path, err)
-			return s.failed(ErrPartial, err, problem)
+			return s.failed(s.kind(nil), err, problem)
 		}
 	}
 }
