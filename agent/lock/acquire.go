@@ -182,7 +182,10 @@ func (c *Client) take(w *wait, s *session, r request, o Options) (*Held, error) 
 		return nil, err
 	}
 	if cl != nil {
-		return cl.newHeld(o)
+		if h, err := cl.newHeld(o); err == nil {
+			return h, nil
+		}
+		// It has just ended: the request is one like any other.
 	}
 	cl = c.newClaim(s, r.path, r.policy, o)
 	if o.Policy == nil {

@@ -133,9 +133,12 @@ func (cl *claim) newHeld(o Options) (*Held, error) {
 	h.ctx, h.end = context.WithCancelCause(cl.ctx)
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if cl.ctx.Err() != nil {
+	if cl.state == Lost || cl.state == Released {
 		h.end(nil)
-		return nil, context.Cause(cl.ctx)
+		if err := context.Cause(cl.ctx); err != nil {
+			return nil, err
+		}
+		return nil, ErrReleased
 	}
 	cl.handles = append(cl.handles, h)
 	return h, nil

@@ -206,6 +206,26 @@ func TestAReentrantLockIsTakenAgain(t *testing.T) {
 	})
 }
 
+// Whoever comes while the last hold of a reentrant lock is released gets one
+// that lasts.
+func TestAReentrantLockIsTakenAgainWhileItIsReleased(t *testing.T) {
+	each(t, func(b *bench) {
+		path := b.declare("/l", func(p *layout.Policy) { p.Reentrant = true })
+		c := b.client()
+		alice := lock.Options{Owner: "alice"}
+		for range 50 {
+			first := b.take(c, path, alice)
+			second := b.ask(c, path, alice)
+			b.release(first)
+			h := b.got(second)
+			if err := context.Cause(h.Context()); err != nil {
+				b.Fatalf("got a hold that has ended: %v", err)
+			}
+			b.release(h)
+		}
+	})
+}
+
 // A process that runs under a hold of its owner shares it.
 func TestAReentrantLockIsTakenAgainBelow(t *testing.T) {
 	each(t, func(b *bench) {

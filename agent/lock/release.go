@@ -40,6 +40,9 @@ func (h *Held) Release(ctx context.Context) error {
 	h.cl.mu.Lock()
 	h.cl.handles = slices.DeleteFunc(slices.Clone(h.cl.handles), func(x *Held) bool { return x == h })
 	last := len(h.cl.handles) == 0
+	if last && h.cl.state != Lost {
+		h.cl.state = Released // nobody shares it from here on
+	}
 	h.cl.mu.Unlock()
 	var err error
 	if last {
