@@ -7,6 +7,8 @@ SHELL := /bin/sh
 # Debian's packages for the tests: a real ZooKeeper with its Java, a C compiler
 # for the race detector, and the clients of others that tests take locks beside.
 DEPS := zookeeper default-jdk-headless gcc libc6-dev python3-kazoo libcurator-recipes-java
+# What kazoo's own tests need besides.
+KAZOO_DEPS := python3-pytest python3-mock python3-objgraph python3-eventlet python3-gevent
 FUZZTIME ?= 10m
 
 .PHONY: help
@@ -53,6 +55,15 @@ fuzz: ## every fuzzer for FUZZTIME (10m)
 .PHONY: bench
 bench: ## every benchmark
 	go test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+.PHONY: conformance
+conformance: build deps ## the test suites of go-zookeeper and kazoo, and a long differential run, against "lockform dev"
+	@.ci/deps $(KAZOO_DEPS)
+	zkfs/zkdev/conformance/go-zookeeper.sh bin/lockform
+	zkfs/zkdev/conformance/kazoo.sh bin/lockform
+	zkfs/zkdev/conformance/kazoo.sh real
+	go test ./zkfs/zkdev -count=1 -run Random -requests 100000
+	zkfs/zkdev/conformance/faster.sh
 
 .PHONY: clean
 clean: ## removes bin/

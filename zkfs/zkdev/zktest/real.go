@@ -194,7 +194,7 @@ func freeAddr() string {
 func (s *RealServer) waitReady(limit time.Duration) error {
 	deadline := time.Now().Add(limit)
 	for time.Now().Before(deadline) {
-		if out, err := fourLetterWord(s.Addr, "srvr"); err == nil && strings.Contains(out, "Mode: ") {
+		if out, err := fourLetterWord(s.Addr, "srvr"); err == nil && strings.Contains(out, "Mode: ") && s.tlsAccepts() {
 			return nil
 		}
 		select {
@@ -204,6 +204,19 @@ func (s *RealServer) waitReady(limit time.Duration) error {
 		}
 	}
 	return fmt.Errorf("ZooKeeper was not ready within %s", limit)
+}
+
+// tlsAccepts reports whether the port for TLS, which opens after the other one,
+// accepts connections, or there is none.
+func (s *RealServer) tlsAccepts() bool {
+	if s.TLSAddr == "" {
+		return true
+	}
+	c, err := net.DialTimeout("tcp", s.TLSAddr, time.Second)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }
 
 func fourLetterWord(addr, word string) (string, error) {
