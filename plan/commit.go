@@ -17,7 +17,7 @@ const (
 	lookAgain = 50 * time.Millisecond
 	// aclMargin is how far the lock's deadline must lie ahead for a request
 	// that the lock does not guard on the server.
-	aclMargin = time.Second
+	aclMargin = 250 * time.Millisecond
 )
 
 // request returns the context of one request: it outlives ^C, but not the lock.
