@@ -87,13 +87,16 @@ func prepare(cmd *cli.Command) {
 }
 
 // before carries out the global flags.
-func (a *app) before(ctx context.Context, _ *cli.Command) (context.Context, error) {
+func (a *app) before(ctx context.Context, cmd *cli.Command) (context.Context, error) {
 	if a.noColor {
 		a.NoColor = true
 	}
 	level := a.logLevel
 	if level == "" {
 		level = os.Getenv("LOCKFORM_LOG")
+	}
+	if level == "" && cmd.Args().First() == "dev" {
+		level = "warn" // a server says what is wrong with its clients without being asked
 	}
 	a.log = hclog.NewNullLogger()
 	if level != "" && !strings.EqualFold(level, "off") {
