@@ -110,6 +110,9 @@ func (c *Client) attempt(w *wait, paths []zkfs.Path, o Options) (_ []*Held, err 
 			return nil, &Error{r.path, w.explain(err)}
 		}
 		taken[r.path] = h
+		if f := o.OnAcquired; f != nil {
+			h.tell(func() { f(h) })
+		}
 		if err := g.add(h); err != nil {
 			return nil, &Error{r.path, err}
 		}

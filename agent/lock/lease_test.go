@@ -3,6 +3,7 @@ package lock_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -77,6 +78,27 @@ func TestABrokenConnectionLosesNothing(t *testing.T) {
 			} else if e == "lost" {
 				b.Error("told that it was lost")
 			}
+		}
+	})
+}
+
+func TestCallbacksComeInOrder(t *testing.T) {
+	each(t, func(b *bench) {
+		path := b.declare("/l", nil)
+		holder := b.take(b.client(), path, lock.Options{})
+		o, events := told()
+		all := make(chan string, 10)
+		o.OnQueued = func(lock.Queued) { all <- "queued" }
+		o.OnAcquired = func(h *lock.Held) { all <- "acquired " + h.Owner() }
+		o.OnReleased = func(err error) { all <- fmt.Sprint("released ", err) }
+		o.Owner = "alice"
+		a := b.ask(b.client(), path, o)
+		expect(b, all, "queued")
+		b.release(holder)
+		b.release(b.got(a))
+		expect(b, all, "acquired alice", "released <nil>")
+		if len(events) != 0 {
+			b.Errorf("told of %s", <-events)
 		}
 	})
 }

@@ -10,9 +10,10 @@ import (
 // Options say how to take a lock. The zero Options take it exclusively, or as
 // one permit of a semaphore, by the policy that is declared in its znode.
 //
-// The callbacks of one hold are called one after another, from a goroutine of
-// the hold; a slow one delays the next, and never the lease. They may call
-// every method of Held but Release.
+// OnQueued is called by Acquire itself, and holds it up. The other callbacks of
+// one hold are called one after another, from a goroutine of the hold; a slow one
+// delays the next, and never the lease. They may call every method of Held but
+// Release.
 type Options struct {
 	// Shared asks for a shared hold; the lock's mode must be read_write.
 	Shared bool
@@ -45,6 +46,9 @@ type Options struct {
 	// OnQueued is called when the caller has to wait, and again when somebody
 	// else stands before it.
 	OnQueued func(Queued)
+	// OnAcquired is called once for each lock that was got, of several as soon as
+	// it is held, before Acquire returns or after.
+	OnAcquired func(*Held)
 	// OnSuspect is called when a heartbeat was missed; OnHeld when one was
 	// acknowledged again and showed every node of the hold.
 	OnSuspect, OnHeld func()
