@@ -176,12 +176,14 @@ func (d *differ) obstacles(n zkfs.Node, rec layout.Record, s Step) {
 			Address: rec.Address, Path: n.Path, Reason: reason, Pos: s.Pos, Holders: holders, Detail: fmt.Sprintf(format, args...),
 		})
 	}
-	if rec.Protected {
-		how := "Declare it with lifecycle { prevent_destroy = false } and apply that first."
-		if s.Pos != (layout.Pos{}) {
-			how = "Set lifecycle { prevent_destroy = false } on it and apply that first."
-		}
-		block(BlockProtected, nil, "%s is protected; that is recorded in the tree and outlives its block.\n%s", n.Path, how)
+	switch w := d.byPath[n.Path]; {
+	case w != nil && w.Protected:
+		block(BlockProtected, nil, "%s is declared with prevent_destroy.\nSet lifecycle { prevent_destroy = false } and apply that first.", n.Path)
+	case rec.Protected && w != nil:
+		block(BlockProtected, nil, "%s is recorded as protected, though it is not declared so any more.\nApply the configuration first.", n.Path)
+	case rec.Protected:
+		block(BlockProtected, nil, "%s is protected; that is recorded in the tree and outlives its block.\n"+
+			"Declare it with lifecycle { prevent_destroy = false } and apply that first.", n.Path)
 	}
 	staying := int(n.Stat.NumChildren) - d.leaving[n.Path]
 	if staying <= 0 {

@@ -180,6 +180,14 @@ func TestDiff(t *testing.T) {
 			want: []string{"delete /a", "blocked: protected /a"},
 		},
 		{
+			name: "ProtectionThatIsOnlyDeclared", first: one(), second: one(protectedLock), o: Options{Mode: Destroy},
+			want: []string{"delete /a", "blocked: protected /a"},
+		},
+		{
+			name: "ProtectionThatIsOnlyRecorded", first: one(protectedLock), second: one(), o: Options{Mode: Destroy},
+			want: []string{"delete /a", "blocked: protected /a"},
+		},
+		{
 			name: "ProtectionIsLiftedByDeclaring", first: one(protectedLock), second: one(),
 			want: []string{"update policy /a", "  protected: true → false"},
 		},
