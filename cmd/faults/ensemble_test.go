@@ -32,6 +32,7 @@ type cluster struct {
 	clients [2]*node
 	store   *exec.Cmd
 	dir     string
+	runs    int // faults so far
 }
 
 // A server is one machine with a ZooKeeper.

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -191,7 +192,8 @@ func TestFaults(t *testing.T) {
 	for _, x := range faults {
 		t.Run(x.name, func(t *testing.T) {
 			c.wait(t)
-			f := &fixture{cluster: c, path: zkfs.Path("/locks/" + x.name)}
+			c.runs++ // of -count
+			f := &fixture{cluster: c, path: zkfs.Path(fmt.Sprintf("/locks/%s-%d", x.name, c.runs))}
 			f.declare(t)
 			holder, waiter := f.all(), f.all()
 			if x.servers != nil {
