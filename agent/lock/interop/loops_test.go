@@ -13,6 +13,7 @@ import (
 
 	"github.com/lockform/lockform/agent/lock"
 	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/zkconn"
 	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
 
@@ -23,11 +24,14 @@ type mix struct {
 	they []string
 	// strangers: the others do not all see each other, only us.
 	strangers bool
+	// foreign: they see us, which their names do not tell.
+	foreign bool
 }
 
 var mixes = []mix{
 	{name: "curator", ours: []side{curator, curator, curator}, they: []string{"curator mutex", "curator mutex", "go lock"}},
 	{name: "curator and write lock", ours: []side{curator, curator, curator}, they: []string{"zookeeper recipe", "zookeeper recipe"}},
+	{name: "curator and kazoo with extra patterns", ours: []side{curator, curator}, they: []string{"kazoo extra", "kazoo extra"}, foreign: true},
 	{name: "curator read_write", ours: []side{curatorWriter, curatorReader, curatorReader},
 		they: []string{"curator write", "curator read", "curator read"}},
 	// kazoo 2.8.0's readers have no place here: they and later writers wait for
@@ -52,7 +56,8 @@ const rounds = 12
 // TestMixedLoops has all clients of a mix take and give the lock at the same
 // time. Each holder writes its name into a list and looks whom it finds there:
 // of two that overlap, one finds the other. Every third attempt of ours gives
-// up early, so that places in the middle of the queue are left.
+// up early, so that places in the middle of the queue are left. On the embedded
+// server our connections are cut again and again meanwhile.
 func TestMixedLoops(t *testing.T) {
 	others := startPeers(t)
 	for _, m := range mixes {
@@ -70,15 +75,24 @@ func TestMixedLoops(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*limit)
 				defer cancel()
 				var we sync.WaitGroup
+				var sessions []int64
 				for i, s := range m.ours {
 					c := open(t, e)
+					session, err := c.Session(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					sessions = append(sessions, session.ID())
+					l := &looper{c, session, q.path, s, fmt.Sprintf("ours-%d", i), inside, d, m.foreign}
 					we.Go(func() {
-						if err := loop(ctx, c, q.path, s, fmt.Sprintf("ours-%d", i), inside, d); err != nil {
+						if err := l.loop(ctx); err != nil {
 							t.Errorf("%s: %v", s.name, err)
 						}
 					})
 				}
+				stop := cut(e, sessions)
 				we.Wait()
+				stop()
 				for _, tn := range they {
 					for said := tn.next(t); said != "done"; said = tn.next(t) {
 						switch w := strings.Fields(said); w[0] {
@@ -97,16 +111,49 @@ func TestMixedLoops(t *testing.T) {
 	}
 }
 
-// loop is what testdata/locks.py does, with a lock of ours.
-func loop(ctx context.Context, c *lock.Client, path zkfs.Path, s side, id string, inside zkfs.Path, d *detector) error {
-	mode := "exclusive"
-	if s.shared {
-		mode = "shared"
+// cut closes one of the connections every few milliseconds, until it is
+// stopped. The real server cannot be told to.
+func cut(e *zktest.Env, sessions []int64) (stop func()) {
+	if e.Dev == nil {
+		return func() {}
 	}
-	own := inside.Join(mode + "-" + id)
-	for i := 0; i < rounds; i++ {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := 0; ; i++ {
+			select {
+			case <-end:
+				return
+			case <-time.After(15 * time.Millisecond):
+				e.Dev.CloseConnection(sessions[i%len(sessions)])
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
+}
+
+// A looper does what testdata/locks.py does, with a lock of ours.
+type looper struct {
+	c       *lock.Client
+	session *zkconn.Session
+	path    zkfs.Path
+	side    side
+	id      string
+	inside  zkfs.Path
+	d       *detector
+	foreign bool
+}
+
+func (l *looper) loop(ctx context.Context) error {
+	o := lock.Options{Policy: l.side.policy, Shared: l.side.shared, AllowForeign: l.foreign}
+	for i := range rounds {
 		if i%3 == 1 {
-			h, err := c.Acquire(ctx, path, lock.Options{Policy: s.policy, Shared: s.shared, Wait: lock.WaitFor(3 * time.Millisecond)})
+			short := o
+			short.Wait = lock.WaitFor(3 * time.Millisecond)
+			h, err := l.c.Acquire(ctx, l.path, short)
 			if err == nil {
 				err = h.Release(ctx)
 			}
@@ -114,29 +161,14 @@ func loop(ctx context.Context, c *lock.Client, path zkfs.Path, s side, id string
 				return err
 			}
 		}
-		h, err := c.Acquire(ctx, path, lock.Options{Policy: s.policy, Shared: s.shared})
+		h, err := l.c.Acquire(ctx, l.path, o)
 		if err != nil {
 			return err
 		}
-		if !s.shared {
-			d.token(h.Token())
-		}
-		session, err := c.Session(ctx)
-		if err != nil {
+		if err := l.look(ctx, h); err != nil {
 			return err
 		}
-		if _, err := session.Create(ctx, own, nil, zkfs.Open(), zkfs.Persistent); err != nil {
-			return err
-		}
-		others, _, err := session.Children(ctx, inside)
-		if err != nil {
-			return err
-		}
-		d.beside(own.Base(), slices.DeleteFunc(others, func(n string) bool { return n == own.Base() }))
-		if err := session.Delete(ctx, own, zkfs.AnyVersion); err != nil {
-			return err
-		}
-		if err := h.Context().Err(); err != nil {
+		if h.Context().Err() != nil {
 			return context.Cause(h.Context())
 		}
 		if err := h.Release(ctx); err != nil {
@@ -144,6 +176,46 @@ func loop(ctx context.Context, c *lock.Client, path zkfs.Path, s side, id string
 		}
 	}
 	return nil
+}
+
+// look writes our name into the list, looks who else is there, and takes it
+// away again. What a cut makes uncertain is done again.
+func (l *looper) look(ctx context.Context, h *lock.Held) error {
+	own := l.inside.Join("exclusive-" + l.id)
+	if l.side.shared {
+		own = l.inside.Join("shared-" + l.id)
+	} else {
+		l.d.token(h.Token())
+	}
+	for {
+		_, err := l.session.Create(ctx, own, nil, zkfs.Open(), zkfs.Persistent)
+		if err == nil || errors.Is(err, zkfs.ErrNodeExists) {
+			break
+		} else if !cutOff(err) {
+			return err
+		}
+	}
+	for {
+		others, _, err := l.session.Children(ctx, l.inside)
+		if err == nil {
+			l.d.beside(own.Base(), slices.DeleteFunc(others, func(n string) bool { return n == own.Base() }))
+			break
+		} else if !cutOff(err) {
+			return err
+		}
+	}
+	for {
+		err := l.session.Delete(ctx, own, zkfs.AnyVersion)
+		if err == nil || errors.Is(err, zkfs.ErrNoNode) {
+			return nil
+		} else if !cutOff(err) {
+			return err
+		}
+	}
+}
+
+func cutOff(err error) bool {
+	return errors.Is(err, zkfs.ErrOutcomeUnknown) || errors.Is(err, zkfs.ErrUnavailable)
 }
 
 // A detector judges what holders found beside themselves. Its methods are safe
