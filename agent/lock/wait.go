@@ -217,7 +217,7 @@ type view struct {
 	queue     recipe.Queue
 	ahead     []recipe.Contender // who must go first, the nearest last
 	mayHold   bool
-	position  int // among those that wait, from 1
+	position  int // among those that wait, from 1; 0 where nobody asks for it
 	semaphore bool
 }
 
@@ -254,7 +254,7 @@ func (cl *claim) view(children []string) (view, error) {
 	}
 	v.ahead = v.queue.Ahead(i)
 	v.mayHold = len(v.ahead) == 0
-	if !v.mayHold {
+	if !v.mayHold && (cl.opts.OnQueued != nil || p.MaxWaiters > 0) {
 		for _, place := range v.queue.Places(0) {
 			if !place.Holds {
 				v.position++

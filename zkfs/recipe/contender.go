@@ -33,9 +33,7 @@ type Contender struct {
 // Prefix returns the name without its sequence.
 func (c Contender) Prefix() string { return c.Name[:len(c.Name)-c.digits] }
 
-// infixes mark the sequence in a name. Where one is a part of another
-// ("lock-" of nothing, "read-" of "spread-") the one that begins last wins,
-// and the rule for names without any comes after.
+// infixes mark the sequence in a name. None is the end of another.
 var infixes = []struct {
 	text   string
 	client Client
@@ -53,32 +51,51 @@ var infixes = []struct {
 // Parse reads a name. False means that it is no contender: neither a known
 // infix with a signed integer after it, nor ten digits at its end.
 func Parse(name string) (Contender, bool) {
-	at, which := -1, -1
-	for i, in := range infixes {
-		if n := strings.LastIndex(name, in.text); n > at {
-			at, which = n, i
-		}
+	start := len(name)
+	for start > 0 && name[start-1] >= '0' && name[start-1] <= '9' {
+		start--
 	}
-	if which >= 0 {
-		in := infixes[which]
-		tail := name[at+len(in.text):]
-		if seq, ok := integer(tail); ok {
-			c := Contender{Name: name, Client: in.client, Seq: seq, Shared: in.shared, digits: len(tail)}
-			c.GUID = guid(name[:at], in.client)
-			if in.client == Lock {
-				c.Client = lockClient(name[:at])
-			}
+	if start == len(name) {
+		return Contender{}, false
+	}
+	// No infix holds a digit, so the last one stands right before the integer,
+	// whose minus may be taken for a part of it.
+	if c, ok := parseInfix(name, start); ok {
+		return c, true
+	}
+	if start > 0 && name[start-1] == '-' {
+		if c, ok := parseInfix(name, start-1); ok {
 			return c, true
 		}
 	}
-	if len(name) < SequenceDigits {
+	if len(name)-start < SequenceDigits {
 		return Contender{}, false
 	}
-	tail := name[len(name)-SequenceDigits:]
-	if seq, ok := integer(tail); ok && tail[0] != '-' {
-		c := Contender{Name: name, Client: Script, Seq: seq, digits: SequenceDigits}
-		if isWriteLock(c.Prefix()) {
-			c.Client = WriteLock
+	seq, _ := integer(name[len(name)-SequenceDigits:])
+	c := Contender{Name: name, Client: Script, Seq: seq, digits: SequenceDigits}
+	if isWriteLock(c.Prefix()) {
+		c.Client = WriteLock
+	}
+	return c, true
+}
+
+// parseInfix reads a name whose integer begins at start, if an infix stands
+// before that.
+func parseInfix(name string, start int) (Contender, bool) {
+	head := name[:start]
+	for _, in := range infixes {
+		before, ok := strings.CutSuffix(head, in.text)
+		if !ok {
+			continue
+		}
+		seq, ok := integer(name[start:])
+		if !ok {
+			return Contender{}, false
+		}
+		c := Contender{Name: name, Client: in.client, Seq: seq, Shared: in.shared, digits: len(name) - start}
+		c.GUID = guid(before, in.client)
+		if in.client == Lock {
+			c.Client = lockClient(before, c.GUID)
 		}
 		return c, true
 	}
@@ -125,8 +142,8 @@ func guid(head string, client Client) string {
 
 // lockClient tells Curator's and go-zookeeper's protected names apart: the
 // first has the dashes of a UUID.
-func lockClient(head string) Client {
-	if guid(head, Lock) == "" {
+func lockClient(head, guid string) Client {
+	if guid == "" {
 		return Lock
 	}
 	if len(head) == len("_c_")+36+1 {

@@ -66,8 +66,10 @@ func (q Queue) Ahead(i int) []Contender {
 // of several names (recipe bridge) is as good as all of them.
 func (q Queue) Blind(shared bool) []Contender {
 	var blind []Contender
+	ours := q.recipe.likeOurs(shared)
+	sees := func(c Contender) bool { return !q.recipe.blind(c, shared, ours) }
 	for _, c := range q.Contenders {
-		if q.recipe.Blind(c, shared) && !slices.ContainsFunc(q.ByGUID(c.GUID), func(o Contender) bool { return !q.recipe.Blind(o, shared) }) {
+		if !sees(c) && !slices.ContainsFunc(q.ByGUID(c.GUID), sees) {
 			blind = append(blind, c)
 		}
 	}
@@ -88,16 +90,17 @@ type Place struct {
 // one before it.
 func (q Queue) Places(permits int) []Place {
 	places := make([]Place, 0, len(q.Contenders))
+	ours := q.recipe.likeOurs(false)
 	byGUID := make(map[string]int)
 	for _, c := range q.Contenders {
 		if i, seen := byGUID[c.GUID]; seen && c.GUID != "" {
 			places[i].Names = append(places[i].Names, c.Name)
 			places[i].Shared = places[i].Shared && c.Shared
-			places[i].Blind = places[i].Blind && q.recipe.Blind(c, false)
+			places[i].Blind = places[i].Blind && q.recipe.blind(c, false, ours)
 			continue
 		}
 		byGUID[c.GUID] = len(places)
-		places = append(places, Place{Contender: c, Names: []string{c.Name}, Blind: q.recipe.Blind(c, false)})
+		places = append(places, Place{Contender: c, Names: []string{c.Name}, Blind: q.recipe.blind(c, false, ours)})
 	}
 	exclusiveAhead := false
 	for i := range places {

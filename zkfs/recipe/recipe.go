@@ -127,19 +127,26 @@ func (r Recipe) Parse(name string) (Contender, bool) {
 
 // Blind reports whether the client that made c would not wait for a contender
 // of this recipe that stands before it, though the two conflict.
-func (r Recipe) Blind(c Contender, shared bool) bool {
+func (r Recipe) Blind(c Contender, shared bool) bool { return r.blind(c, shared, r.likeOurs(shared)) }
+
+// likeOurs returns prefixes as Prefixes makes them: any GUID gives names of the
+// same form.
+func (r Recipe) likeOurs(shared bool) []string {
+	prefixes, err := r.Prefixes("a0000000000000000000000000000000", shared)
+	if err != nil {
+		return nil
+	}
+	return prefixes
+}
+
+func (r Recipe) blind(c Contender, shared bool, ours []string) bool {
 	if shared && c.Shared {
 		return false
 	}
 	if r.Semaphore() {
 		return c.Client != Curator
 	}
-	// Any GUID gives names of the same form.
-	prefixes, err := r.Prefixes(strings.Repeat("a", 32), shared)
-	if err != nil {
-		return true
-	}
-	for _, p := range prefixes {
+	for _, p := range ours {
 		if c.Prefix() == p || c.Sees(p) {
 			return false
 		}
