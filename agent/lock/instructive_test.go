@@ -231,6 +231,36 @@ func TestCurator621DowngradeWithAQueuedWriter(t *testing.T) {
 	})
 }
 
+// As Curator mends it from 5.5 on: the shared node of a writer is made under the
+// writer's own number, and stands before a writer that queued meanwhile.
+func TestCurator621SharedNodeUnderAWriter(t *testing.T) {
+	each(t, func(b *bench) {
+		path := b.declare("/l", readWrite)
+		writer := b.contender(path, "_c_f81d4fae-7dec-41d0-a765-00a0c91e6bf6-__WRIT__")
+		behind := make(chan zkfs.Path, 8)
+		ours := b.ask(b.client(), path, lock.Options{OnQueued: func(q lock.Queued) { behind <- q.Behind.Node }})
+		if got := until(b.T, "we wait", behind); got != writer {
+			b.Fatalf("we wait for %s, not for the writer", got)
+		}
+		number := strings.TrimPrefix(writer.Base(), "_c_f81d4fae-7dec-41d0-a765-00a0c91e6bf6-__WRIT__")
+		reader := path.Join("_c_0c6ca9a2-7dec-41d0-a765-00a0c91e6bf6-__READ__" + number)
+		if _, err := b.eye.Create(b.ctx, reader, nil, zkfs.Open(), zkfs.Ephemeral); err != nil {
+			b.Fatal(err)
+		}
+		b.remove(writer)
+		select {
+		case got := <-behind:
+			if got != reader {
+				b.Errorf("we wait for %s, not for the reader", got)
+			}
+		case <-ours.done:
+			b.Fatalf("got in beside the reader: %v", ours.err)
+		}
+		b.remove(reader)
+		b.release(b.got(ours))
+	})
+}
+
 // CURATOR-678: the connection breaks during the release, the record of the lock
 // is dropped, and the node stays.
 func TestCurator678ReleaseThatIsCutOff(t *testing.T) {
