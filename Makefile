@@ -34,6 +34,10 @@ test: deps ## every test, with the race detector, on the embedded and on a real 
 .PHONY: race
 race: test ## the same as test
 
+.PHONY: properties
+properties: ## 2,000 random layouts and trees, planned, applied and cut off at random
+	go test ./plan -count=1 -timeout 15m -run 'Propert' -rapid.checks=2000
+
 .PHONY: quick
 quick: ## the tests on the embedded server alone, for a look while editing
 	LOCKFORM_TEST_SERVERS=embedded go test -timeout 5m ./...
