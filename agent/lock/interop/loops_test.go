@@ -63,9 +63,9 @@ func TestMixedLoops(t *testing.T) {
 	for _, m := range mixes {
 		t.Run(m.name, func(t *testing.T) {
 			zktest.Each(t, func(t *testing.T, e *zktest.Env) {
-				q := newQueue(t, e, m.ours[0].path)
+				q := newQueue(t, e, m.ours[0])
 				const inside = zkfs.Path("/inside")
-				q.mkdir(t, inside)
+				q.create(t, inside, nil)
 				d := &detector{strangers: m.strangers}
 
 				var they []*turn
@@ -148,7 +148,7 @@ type looper struct {
 }
 
 func (l *looper) loop(ctx context.Context) error {
-	o := lock.Options{Policy: l.side.policy, Shared: l.side.shared, AllowForeign: l.foreign}
+	o := lock.Options{Shared: l.side.shared, AllowForeign: l.foreign}
 	for i := range rounds {
 		if i%3 == 1 {
 			short := o
@@ -283,7 +283,7 @@ func TestKazooReaderAndLaterWriter(t *testing.T) {
 	for _, we := range []side{kazooWriter, kazoo, bridge, bridgeWriter} {
 		t.Run(we.name, func(t *testing.T) {
 			zktest.Each(t, func(t *testing.T, e *zktest.Env) {
-				q := newQueue(t, e, we.path)
+				q := newQueue(t, e, we)
 				first := q.ask(t, open(t, e), we, false)
 				first.holds(t)
 				reader := q.take(t, others, "kazoo read")
@@ -295,7 +295,7 @@ func TestKazooReaderAndLaterWriter(t *testing.T) {
 				queued := make(chan lock.Queued, 8)
 				go func() {
 					h, err := second.Acquire(context.WithoutCancel(t.Context()), q.path, lock.Options{
-						Policy: we.policy, Wait: lock.WaitFor(wait), OnQueued: func(q lock.Queued) { queued <- q },
+						Wait: lock.WaitFor(wait), OnQueued: func(q lock.Queued) { queued <- q },
 					})
 					if err == nil {
 						err = errors.Join(errors.New("it holds"), h.Release(context.Background()))

@@ -4,7 +4,6 @@ package interop
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -40,27 +39,30 @@ type queue struct {
 	s    *zkconn.Session
 }
 
-// newQueue makes a lock's parent by hand, as operators do: Curator would make a
-// container of it.
-func newQueue(t *testing.T, e *zktest.Env, path zkfs.Path) *queue {
+// newQueue declares a lock, as an apply would.
+func newQueue(t *testing.T, e *zktest.Env, s side) *queue {
 	t.Helper()
-	s, err := zkconn.Open(t.Context(), zkconn.Config{Servers: e.Servers})
+	data, err := layout.Record{Layout: "interop", Address: "lock.interop", Kind: layout.KindLock, Policy: s.policy}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close(context.Background()) })
-	q := &queue{e, path, s}
-	q.mkdir(t, path)
+	eye, err := zkconn.Open(t.Context(), zkconn.Config{Servers: e.Servers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { eye.Close(context.Background()) })
+	q := &queue{e, s.path, eye}
+	for _, p := range s.path.Ancestors() {
+		q.create(t, p, nil)
+	}
+	q.create(t, s.path, data)
 	return q
 }
 
-func (q *queue) mkdir(t *testing.T, path zkfs.Path) {
+func (q *queue) create(t *testing.T, path zkfs.Path, data []byte) {
 	t.Helper()
-	for _, p := range append(path.Ancestors(), path) {
-		_, err := q.s.Create(t.Context(), p, nil, zkfs.Open(), zkfs.Persistent)
-		if err != nil && !errors.Is(err, zkfs.ErrNodeExists) {
-			t.Fatal(err)
-		}
+	if _, err := q.s.Create(t.Context(), path, data, zkfs.Open(), zkfs.Persistent); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -107,7 +107,7 @@ func TestPairs(t *testing.T) {
 	for _, p := range pairs {
 		t.Run(p.we.name+" and "+p.they, func(t *testing.T) {
 			zktest.Each(t, func(t *testing.T, e *zktest.Env) {
-				q := newQueue(t, e, p.we.path)
+				q := newQueue(t, e, p.we)
 				one, two := open(t, e), open(t, e)
 				ask := func(t *testing.T, c *lock.Client) *ours { return q.ask(t, c, p.we, p.foreign) }
 
@@ -217,7 +217,7 @@ func (q *queue) ask(t *testing.T, c *lock.Client, s side, foreign bool) *ours {
 		defer close(ended)
 		defer close(o.held)
 		h, err := c.Acquire(ctx, q.path, lock.Options{
-			Policy: s.policy, Shared: s.shared, AllowForeign: foreign, Owner: "",
+			Shared: s.shared, AllowForeign: foreign,
 			OnQueued: func(q lock.Queued) { o.queued <- q },
 		})
 		if err != nil {
@@ -314,11 +314,11 @@ func TestForeignIsRefused(t *testing.T) {
 	} {
 		t.Run(p.we.name+" and "+p.they, func(t *testing.T) {
 			zktest.Each(t, func(t *testing.T, e *zktest.Env) {
-				q := newQueue(t, e, p.we.path)
+				q := newQueue(t, e, p.we)
 				they := q.take(t, others, p.they)
 				they.holds(t)
 				before := len(q.names(t))
-				_, err := open(t, e).Acquire(t.Context(), q.path, lock.Options{Policy: p.we.policy, Shared: p.we.shared, Wait: lock.WaitFor(limit)})
+				_, err := open(t, e).Acquire(t.Context(), q.path, lock.Options{Shared: p.we.shared, Wait: lock.WaitFor(limit)})
 				if !errors.Is(err, lock.ErrForeignRecipe) {
 					t.Errorf("got %v, want a foreign recipe", err)
 				}
