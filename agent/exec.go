@@ -204,6 +204,7 @@ func (r *runner) take(ctx context.Context) (taken, error) {
 	}
 	if err != nil {
 		r.spare.drop()
+		r.hurry = r.hurry || errors.Is(err, zkfs.ErrSessionOver) || errors.Is(err, zkfs.ErrUnavailable)
 	}
 	r.spare.started.Wait()
 	return t, err
