@@ -1,6 +1,8 @@
 package survey
 
 import (
+	"slices"
+
 	"github.com/lockform/lockform/zkfs/layout"
 	"github.com/lockform/lockform/zkfs/recipe"
 )
@@ -25,7 +27,7 @@ func recognise(names []string) (layout.Policy, bool) {
 			continue
 		}
 		r, err := recipe.New(string(p.Recipe), string(p.Mode), p.Prefix)
-		if err == nil && len(r.Queue(names).Blind(false)) == 0 {
+		if err == nil && !slices.ContainsFunc(contenders, func(c recipe.Contender) bool { return r.Blind(c, false) }) {
 			return p, true
 		}
 	}

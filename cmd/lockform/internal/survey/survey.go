@@ -65,7 +65,7 @@ func (t *Tree) One(o Options, to layout.Address) (*layout.Layout, []Note) {
 		}
 	}
 	if n.recordErr != nil && len(n.Data) > 0 {
-		s.note(n, "has %d bytes of data, which the import replaces by the record", len(n.Data))
+		s.note(n, "has %s of data, which the import replaces by the record", size(n))
 	}
 	s.put(f, to)
 	return s.out, s.notes
@@ -173,7 +173,7 @@ func (s *surveyor) unowned(n *znode) []*found {
 		s.note(n, "has ephemeral children and none is a contender (%s): left out", some(n.ephemerals))
 		return nil
 	case len(n.Data) > 0:
-		s.note(n, "has %d bytes of data and nobody waits for it, so that it is hardly a lock: left out", len(n.Data))
+		s.note(n, "has %s of data and nobody waits for it, so that it is hardly a lock: left out", size(n))
 		return nil
 	default:
 		f.free = true
@@ -186,7 +186,7 @@ func (s *surveyor) unowned(n *znode) []*found {
 	}
 	if len(n.Data) > 0 {
 		f.adopt = false
-		s.note(n, "is a lock with %d bytes of data that the record would replace: it is declared without adopt; say adopt = true when they may go", len(n.Data))
+		s.note(n, "is a lock with %s of data that the record would replace: it is declared without adopt; say adopt = true when they may go", size(n))
 	}
 	return []*found{f}
 }
@@ -202,7 +202,7 @@ func (s *surveyor) namespace(n *znode) []*found {
 		return inside
 	}
 	if len(n.Data) > 0 {
-		s.note(n, "has %d bytes of data, which stay: it is not declared, what is in it is", len(n.Data))
+		s.note(n, "has %s of data, which stay: it is not declared, what is in it is", size(n))
 		return inside
 	}
 	acl, ok := s.acl(n)
@@ -350,6 +350,14 @@ func undeclarable(e zkfs.Entry) string {
 		return fmt.Sprintf("digest:%s has no hash, so that nobody can use it", user)
 	}
 	return e.String()
+}
+
+// size says how much data a znode has.
+func size(n *znode) string {
+	if len(n.Data) == 1 {
+		return "1 byte"
+	}
+	return fmt.Sprintf("%d bytes", len(n.Data))
 }
 
 func some(names []string) string {
