@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -166,23 +165,39 @@ func (w *town) check(t *testing.T, f fataler, tree []made) {
 		got = w.load(t, f, name, string(hcl.Generate(want, "imported_")))
 		p = w.plan(ctx, f, got)
 	}
-	before := w.env.Tree(t)
+	before := w.tree(ctx, f, root)
 	must(w.apply(ctx, p))
 	w.adopted += p.Summary().Adopt
-	after := w.env.Tree(t)
-	kept := func(tree map[zkfs.Path]string) map[zkfs.Path]string {
-		tree = maps.Clone(tree)
-		maps.DeleteFunc(tree, func(q zkfs.Path, _ string) bool {
-			return !root.Contains(q) || slices.ContainsFunc(p.Ensembles[0].Steps, func(s plan.Step) bool { return s.Path == q })
-		})
-		return tree
+	after := w.tree(ctx, f, root)
+	for _, s := range p.Ensembles[0].Steps {
+		delete(before, s.Path)
+		delete(after, s.Path)
 	}
-	if d := cmp.Diff(kept(before), kept(after)); d != "" {
+	if d := cmp.Diff(before, after); d != "" {
 		f.Fatalf("what is not declared was changed:\n%s", d)
 	}
 	if p = w.plan(ctx, f, got); !p.Empty() || p.HasDrift() {
 		f.Fatalf("once it is applied the plan is not empty: %s\n%s", p.SummaryLine(), text)
 	}
+}
+
+// tree returns the data of all znodes at root.
+func (w *town) tree(ctx context.Context, f fataler, root zkfs.Path) map[zkfs.Path]string {
+	all := map[zkfs.Path]string{}
+	for level := []zkfs.Path{root}; len(level) > 0; {
+		nodes, err := w.strangers.Read(ctx, zkfs.PartData|zkfs.PartChildren, level)
+		if err != nil {
+			f.Fatalf("%v", err)
+		}
+		level = nil
+		for _, n := range nodes {
+			all[n.Path] = string(n.Data)
+			for _, name := range n.Children {
+				level = append(level, n.Path.Join(name))
+			}
+		}
+	}
+	return all
 }
 
 // declared lists what a layout declares, with all that Generate writes.
