@@ -93,6 +93,9 @@ func setup(env *testscript.Env) error {
 	env.Setenv("QUICKSTART", quick)
 	env.Setenv("LOCKFORM_AUTH", "digest:planner:s3cr3t-of-the-planner")
 	env.Setenv("TERM", "xterm")
+	// With the race detector a process sleeps for a second at its end, which
+	// hundreds of short ones do not need.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	return nil
 }
 
@@ -239,7 +242,7 @@ func background(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	j := &job{cmd: exec.Command(path, args[2:]...)}
 	j.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "LOCKFORM_SERVERS", "LOCKFORM_AUTH"} {
+	for _, name := range []string{"PATH", "HOME", "GORACE", "LOCKFORM_SERVERS", "LOCKFORM_AUTH"} {
 		j.cmd.Env = append(j.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	j.cmd.Stdout, j.cmd.Stderr = &j.out, &j.err
