@@ -48,6 +48,7 @@ type fault struct {
 	together time.Duration
 	code     int    // the first agent's exit code
 	program  string // the agents' program; "" means lockform-agent
+	recipe   layout.Recipe
 }
 
 var faults = []fault{
@@ -79,7 +80,7 @@ var faults = []fault{
 		},
 	},
 	{
-		name: "RollingRestart", want: survives,
+		name: "RollingRestart", want: survives, recipe: layout.Bridge,
 		strike: func(t *testing.T, f *fixture) func() error {
 			for _, s := range f.cluster.servers {
 				must(t, s.kill())
@@ -90,7 +91,7 @@ var faults = []fault{
 		},
 	},
 	{
-		name: "HolderIsNotHeard", want: lost, code: 120,
+		name: "HolderIsNotHeard", want: lost, recipe: layout.Bridge, code: 120,
 		strike: func(t *testing.T, f *fixture) func() error {
 			must(t, f.clients[0].losePackets(f.serverNodes()...))
 			return func() error { return f.clients[0].keepPackets(f.serverNodes()...) }
@@ -112,7 +113,7 @@ var faults = []fault{
 		},
 	},
 	{
-		name: "MuteServer", want: lost, code: 120,
+		name: "MuteServer", want: lost, recipe: layout.Kazoo, code: 120,
 		servers: func(t *testing.T, f *fixture) (string, string) {
 			f.struck = f.follower(t)
 			return f.struck.connect(), f.others(f.struck)
@@ -145,7 +146,7 @@ var faults = []fault{
 		},
 	},
 	{
-		name: "AgentStopped", want: lost, code: 120,
+		name: "AgentStopped", want: lost, recipe: layout.Kazoo, code: 120,
 		strike: func(t *testing.T, f *fixture) func() error {
 			must(t, f.first.cmd.Process.Signal(syscall.SIGSTOP))
 			return func() error { return f.first.cmd.Process.Signal(syscall.SIGCONT) }
@@ -194,7 +195,7 @@ func TestFaults(t *testing.T) {
 			c.wait(t)
 			c.runs++ // of -count
 			f := &fixture{cluster: c, path: zkfs.Path(fmt.Sprintf("/locks/%s-%d", x.name, c.runs))}
-			f.declare(t)
+			f.declare(t, x)
 			holder, waiter := f.all(), f.all()
 			if x.servers != nil {
 				holder, waiter = x.servers(t, f)
@@ -310,10 +311,11 @@ func must(t *testing.T, err error) {
 }
 
 // declare makes the lock, as an apply would.
-func (f *fixture) declare(t *testing.T) {
+func (f *fixture) declare(t *testing.T, x fault) {
 	t.Helper()
 	p := layout.DefaultPolicy()
 	p.SessionTimeout, p.TickTime, p.KillTimeout = session, tick, time.Second
+	p.Recipe = cmp.Or(x.recipe, p.Recipe)
 	data, err := layout.Record{Layout: "faults", Address: "lock.fault", Kind: layout.KindLock, Policy: &p}.Encode()
 	must(t, err)
 	f.observe(t, f.all(), func(ctx context.Context, s *zkconn.Session) error {
