@@ -35,10 +35,32 @@ func Generate(l *layout.Layout, prefix string) []byte {
 	}
 	body := hclwrite.NewEmptyFile()
 	for _, c := range root.children {
+		body.Body().AppendNewline()
 		g.block(body.Body(), c, nil)
 	}
 	g.file.Body().AppendUnstructuredTokens(body.BuildTokens(nil))
-	return hclwrite.Format([]byte(strings.TrimLeft(string(g.file.Bytes()), "\n")))
+	return hclwrite.Format(compact(strings.TrimLeft(string(g.file.Bytes()), "\n")))
+}
+
+// compact writes blocks without a body on one line, with no empty line between
+// two of them. No value of an attribute goes over several lines.
+func compact(text string) []byte {
+	var lines []string
+	empty := func(line string) bool { return strings.HasSuffix(line, "{}") }
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		last := len(lines) - 1
+		switch {
+		case strings.TrimSpace(line) == "}" && strings.HasSuffix(lines[last], " {"):
+			lines[last] += "}"
+			if last > 1 && lines[last-1] == "" && empty(lines[last-2]) {
+				lines = slices.Delete(lines, last-1, last)
+			}
+		default:
+			lines = append(lines, line)
+		}
+	}
+	return []byte(strings.Join(lines, "\n") + "\n")
 }
 
 // Label returns a name that a block can have, made of any text: what is not
@@ -62,41 +84,52 @@ type generated struct {
 	kind, label string
 	policy      *layout.Policy
 	children    []*generated
-	declared    bool // false for a namespace that only others' addresses name
+	namespaces  map[placedAddress]*generated // among the children
+	labels      map[string]bool              // of the children, with their kinds
+}
+
+// A placedAddress is an address in an ensemble.
+type placedAddress struct {
+	ensemble string
+	address  layout.Address
 }
 
 // add puts a declaration below the namespaces that its address names. Where
-// one of them is not declared, the declaration stands at the top.
+// one of them is not declared, the declaration stands above.
 func (g *generated) add(d layout.Declared, p *layout.Policy) {
-	at := g
-	steps := d.Address.Steps()
-	for i, s := range steps {
-		label := s.Label
-		if s.Key != nil {
-			label = Label(s.Label + "_" + *s.Key)
+	at, steps := g, d.Address.Steps()
+	var address layout.Address
+	for _, s := range steps[:len(steps)-1] {
+		address = address.Child(s)
+		if n := at.namespaces[placedAddress{d.Ensemble, address}]; n != nil {
+			at = n
 		}
-		if i == len(steps)-1 {
-			at.children = append(at.children, &generated{Declared: d, kind: s.Type, label: at.unique(s.Type, label), policy: p, declared: true})
-			return
+	}
+	s := steps[len(steps)-1]
+	label := s.Label
+	if s.Key != nil {
+		label = Label(s.Label + "_" + *s.Key)
+	}
+	c := &generated{Declared: d, kind: s.Type, label: at.unique(s.Type, label), policy: p}
+	at.children = append(at.children, c)
+	if c.kind == "namespace" {
+		if at.namespaces == nil {
+			at.namespaces = map[placedAddress]*generated{}
 		}
-		n := slices.IndexFunc(at.children, func(c *generated) bool {
-			return c.kind == "namespace" && c.Address != "" && c.Address.Covers(d.Address) && c.Ensemble == d.Ensemble
-		})
-		if n >= 0 {
-			at = at.children[n]
-		}
+		at.namespaces[placedAddress{d.Ensemble, d.Address}] = c
 	}
 }
 
 // unique returns a label that no sibling of the same kind has.
 func (g *generated) unique(kind, label string) string {
-	taken := func(l string) bool {
-		return slices.ContainsFunc(g.children, func(c *generated) bool { return c.kind == kind && c.label == l })
-	}
 	name := label
-	for i := 2; taken(name); i++ {
+	for i := 2; g.labels[kind+"."+name]; i++ {
 		name = fmt.Sprintf("%s_%d", label, i)
 	}
+	if g.labels == nil {
+		g.labels = map[string]bool{}
+	}
+	g.labels[kind+"."+name] = true
 	return name
 }
 
@@ -108,7 +141,6 @@ type generator struct {
 }
 
 func (g *generator) block(into *hclwrite.Body, c, parent *generated) {
-	into.AppendNewline()
 	body := into.AppendNewBlock(c.kind, []string{c.label}).Body()
 	path := string(c.Path)
 	if parent != nil {
@@ -130,6 +162,9 @@ func (g *generator) block(into *hclwrite.Body, c, parent *generated) {
 		outer = parent.Declared
 	}
 	if c.Protected != outer.Protected || c.Adopt != outer.Adopt {
+		if len(body.Attributes()) > 0 {
+			body.AppendNewline()
+		}
 		lifecycle := body.AppendNewBlock("lifecycle", nil).Body()
 		if c.Protected != outer.Protected {
 			lifecycle.SetAttributeValue("prevent_destroy", cty.BoolVal(c.Protected))
@@ -138,7 +173,11 @@ func (g *generator) block(into *hclwrite.Body, c, parent *generated) {
 			lifecycle.SetAttributeValue("adopt", cty.BoolVal(c.Adopt))
 		}
 	}
-	for _, child := range c.children {
+	bare := len(body.Attributes()) == 0 && len(body.Blocks()) == 0
+	for i, child := range c.children {
+		if i > 0 || !bare {
+			body.AppendNewline()
+		}
 		g.block(body, child, c)
 	}
 }

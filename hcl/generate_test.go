@@ -108,6 +108,7 @@ func TestGenerate(t *testing.T) {
 namespace "jobs" {
   path = "/jobs"
   acl  = acl.read_only
+
   lifecycle {
     prevent_destroy = true
   }
@@ -127,6 +128,7 @@ lock "uk" {
   recipe = "plain"
   prefix = "lock_id_"
   rank   = 3
+
   lifecycle {
     adopt = true
   }

@@ -77,16 +77,21 @@ func ReadTree(ctx context.Context, t plan.Target, ensemble string, ledger zkfs.P
 
 // Locks returns the queues as package live shows them.
 func (t *Tree) Locks(several bool) []live.Lock {
-	address := map[zkfs.Path]layout.Address{}
-	for _, n := range t.Nodes {
-		address[n.Path] = n.Record.Address
-	}
+	address := t.addresses()
 	all := make([]live.Lock, len(t.Queues))
 	for i, q := range t.Queues {
 		all[i] = live.Lock{Address: string(address[q.Path]), Queue: live.Queue{Queue: q}}
 		if several {
 			all[i].Ensemble = t.Ensemble
 		}
+	}
+	return all
+}
+
+func (t *Tree) addresses() map[zkfs.Path]layout.Address {
+	all := make(map[zkfs.Path]layout.Address, len(t.Nodes))
+	for i := range t.Nodes {
+		all[t.Nodes[i].Path] = t.Nodes[i].Record.Address
 	}
 	return all
 }
@@ -114,8 +119,9 @@ func (t *Tree) Judge(now time.Time) []Finding {
 			j.length(n)
 		}
 	}
+	address := t.addresses()
 	for i := range t.Queues {
-		j.queue(&t.Queues[i])
+		j.queue(&t.Queues[i], string(address[t.Queues[i].Path]))
 	}
 	j.acls()
 	return j.findings
@@ -229,14 +235,7 @@ func (j *treeJudge) length(n *plan.Managed) {
 }
 
 // queue tells what does not belong below a lock.
-func (j *treeJudge) queue(q *lock.Queue) {
-	address := ""
-	for i := range j.Nodes {
-		if j.Nodes[i].Path == q.Path {
-			address = string(j.Nodes[i].Record.Address)
-			break
-		}
-	}
+func (j *treeJudge) queue(q *lock.Queue, address string) {
 	if len(q.Unknown) > 0 {
 		var paths []zkfs.Path
 		for _, name := range q.Unknown {

@@ -145,9 +145,9 @@ func (s *surveyor) recorded(n *znode) []*found {
 
 // unowned decides by what is below a znode what it is.
 func (s *surveyor) unowned(n *znode) []*found {
-	names := n.ephemerals
+	names := slices.Clone(n.ephemerals)
 	for _, c := range n.children {
-		names = append(names[:len(names):len(names)], c.Path.Base())
+		names = append(names, c.Path.Base())
 	}
 	queue := recipe.Recipe{}.Queue(names)
 	policy, ok := recognise(n.ephemerals)
