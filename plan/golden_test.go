@@ -113,6 +113,8 @@ func TestGoldenStream(t *testing.T) {
 			}
 		}
 	}
+	all := loadSchemas(t)
+	all.lines(t, b.Bytes())
 	golden.Assert(t, b.String(), "stream.ndjson")
 }
 

@@ -61,6 +61,7 @@ func params(dir string, setup func(*testscript.Env) error) testscript.Params {
 			"exitcode":   exitcode,
 			"eventually": eventually,
 			"scrub":      scrub,
+			"schema":     schemaVerb,
 			"server":     server,
 			"proxy":      proxyVerb,
 			"zk":         zkVerb,
@@ -91,6 +92,11 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("QUICKSTART", quick)
+	schemas, err := filepath.Abs("../../docs/schema")
+	if err != nil {
+		return err
+	}
+	env.Setenv("SCHEMAS", schemas)
 	env.Setenv("LOCKFORM_AUTH", "digest:planner:s3cr3t-of-the-planner")
 	env.Setenv("TERM", "xterm")
 	// With the race detector a process sleeps for a second at its end, which
