@@ -114,8 +114,8 @@ func (j *judge) quorum() {
 				if up-1 <= s.Quorum/2 {
 					after = "with one less there is no quorum"
 				}
-				j.add(Warning, "quorum", s.Address, fmt.Sprintf("%d of the %d voting servers are not in step with the leader: %s", s.Quorum-up, s.Quorum, after),
-					"Bring them back.")
+				j.add(Warning, "quorum", s.Address, fmt.Sprintf("%d of the %d voting servers %s not in step with the leader: %s", s.Quorum-up, s.Quorum, verb(int(s.Quorum-up), "is", "are"), after),
+					"Start what is down; a server that is up and lags behind needs a look at its log.")
 			}
 		case "follower":
 			voters++

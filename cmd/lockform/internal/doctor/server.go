@@ -75,7 +75,7 @@ func examine(ctx context.Context, host string, ask Asker) Server {
 	answers[first], errs[first] = ask(ctx, host, words[first])
 	switch {
 	case errs[first] != nil && !errors.Is(errs[first], zkfs.ErrNoAuth):
-		s.Problem = strings.TrimPrefix(errs[first].Error(), zkfs.ErrUnavailable.Error()+": ")
+		s.Problem = strings.TrimPrefix(strings.TrimPrefix(errs[first].Error(), zkfs.ErrUnavailable.Error()+": "), host+": ")
 		return s
 	case errs[first] == nil && !strings.HasPrefix(answers[first], "Zookeeper version:") && !strings.Contains(answers[first], notServing):
 		s.Problem = "what answers there is no ZooKeeper server, or one that takes other connections at this port"
@@ -170,10 +170,12 @@ func number(text string) float64 {
 	return n
 }
 
-// versionOf returns what stands before the first comma or build of a version
-// line such as "3.8.0-5a02a05, built on 2022-02-25 08:49 UTC".
+// versionOf returns the release of a version line such as
+// "3.8.0-5a02a05, built on 2022-02-25 08:49 UTC". Debian's has the name of a
+// variable in place of the commit.
 func versionOf(line string) string {
 	v, _, _ := strings.Cut(line, ",")
 	v, _, _ = strings.Cut(v, "--")
+	v, _, _ = strings.Cut(v, "-$")
 	return strings.TrimSpace(v)
 }

@@ -47,13 +47,13 @@ func TestJudgeServers(t *testing.T) {
 		want    []string // "severity check server: beginning of the summary", one for each finding
 	}{
 		"Well":     {three(), nil},
-		"OneDead":  {[]Server{member("a:1", "leader", func(s *Server) { s.Synced = 1 }), member("b:1", "follower"), dead("c:1")}, []string{"warning quorum a:1: 1 of the 3 voting servers are not in step with the leader: with one less there is no quorum", "warning reachable c:1: The server cannot be reached: connection refused"}},
+		"OneDead":  {[]Server{member("a:1", "leader", func(s *Server) { s.Synced = 1 }), member("b:1", "follower"), dead("c:1")}, []string{"warning quorum a:1: 1 of the 3 voting servers is not in step with the leader: with one less there is no quorum", "warning reachable c:1: The server cannot be reached: connection refused"}},
 		"AllDead":  {[]Server{dead("a:1"), dead("b:1")}, []string{"error quorum : No server can be reached", "warning reachable a:1: The", "warning reachable b:1: The"}},
 		"NoQuorum": {[]Server{member("a:1", "", func(s *Server) { s.Serving, s.Version = false, "" }), dead("b:1"), dead("c:1")}, []string{"error quorum : No server serves requests", "error quorum a:1: The server does not belong to a quorum", "warning reachable b:1", "warning reachable c:1"}},
 		"ReadOnly": {[]Server{member("a:1", "read-only"), dead("b:1"), dead("c:1")}, []string{"error quorum a:1: The server has lost its quorum", "warning reachable b:1", "warning reachable c:1"}},
 		"FiveWithoutOne": {
 			[]Server{member("a:1", "leader", func(s *Server) { s.Quorum, s.Synced = 5, 3 }), member("b:1", "follower"), member("c:1", "follower"), member("d:1", "follower"), dead("e:1")},
-			[]string{"warning quorum a:1: 1 of the 5 voting servers are not in step with the leader: the loss of one more is survived", "warning reachable e:1"},
+			[]string{"warning quorum a:1: 1 of the 5 voting servers is not in step with the leader: the loss of one more is survived", "warning reachable e:1"},
 		},
 		"TwoTrees":       {[]Server{member("a:1", "standalone"), member("b:1", "standalone")}, []string{"error quorum : a:1, b:1 run alone, and 2 servers are declared as one ensemble"}},
 		"OneAloneOfTwo":  {[]Server{member("a:1", "standalone"), member("b:1", "follower")}, []string{"error quorum : a:1 runs alone"}},
@@ -110,7 +110,7 @@ func TestServersAreRead(t *testing.T) {
 		want    Server
 	}{
 		"Everything": {map[string]string{"srvr": srvrOfFollower, "conf": conf, "ruok": "imok", "isro": "rw"}, nil, Server{
-			Reachable: true, Serving: true, Mode: "follower", Version: "3.8.0-${mvngit.commit.id}", Latency: Latency{0, 1.2069, 24},
+			Reachable: true, Serving: true, Mode: "follower", Version: "3.8.0", Latency: Latency{0, 1.2069, 24},
 			Outstanding: 7, Connections: 3, TickTime: 2000, MinSession: 4000, MaxSession: 40000, Quorum: -1, Synced: -1,
 			WordsAllowed: []string{"conf", "isro", "ruok", "srvr"}, WordsRefused: []string{"envi", "mntr", "wchs"},
 		}},

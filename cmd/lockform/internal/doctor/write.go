@@ -47,12 +47,12 @@ func (e *Ensemble) text(b *strings.Builder, color bool) {
 			up++
 		}
 	}
-	quorum := "quorum"
+	works := "quorum, " + count(e.Locks, "lock", "locks")
 	if !e.Quorum {
-		quorum = "no quorum"
+		works = "no quorum"
 	}
-	fmt.Fprintf(b, "%s: %d of %s reachable, %s, %s\n", term.Paint(color, fmt.Sprintf("Ensemble %q", e.Name), term.Bold),
-		up, count(len(e.Servers), "server", "servers"), quorum, count(e.Locks, "lock", "locks"))
+	fmt.Fprintf(b, "%s: %d of %s reachable, %s\n", term.Paint(color, fmt.Sprintf("Ensemble %q", e.Name), term.Bold),
+		up, count(len(e.Servers), "server", "servers"), works)
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "  SERVER\tMODE\tVERSION\tLATENCY MIN/AVG/MAX\tOUTSTANDING\tCONNECTIONS\tWORDS ALLOWED")
 	for i := range e.Servers {
