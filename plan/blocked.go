@@ -217,7 +217,7 @@ func (d *differ) held(path zkfs.Path, holders []Holder, block func(BlockReason, 
 		}
 		block(BlockChildren, holders, "The lock %s has children that are no contenders%s.\nRemove them, or keep the lock.", path, listed(names))
 	default:
-		block(BlockHeld, holders, "%s is in use: %s, %d waiting.\nWait until it is free, or stop those who use it.",
+		block(BlockHeld, holders, "%s is in use: %s, %d waiting.\nWait until it is free, as apply does with -drain-timeout=DURATION, or stop those who use it.",
 			path, count(max(holding, 1), "holder", "holders"), max(len(holders)-holding-foreign, 0))
 	}
 }

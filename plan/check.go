@@ -132,7 +132,7 @@ func (s *side) inUse(ctx context.Context, step *Step) (Problem, error) {
 	if len(holders[step.Path]) > 0 {
 		b := Blocked{
 			Address: step.Address, Path: step.Path, Pos: step.Pos, Reason: BlockHeld, Holders: holders[step.Path],
-			Detail: fmt.Sprintf("%s is in use.\nWait until it is free, or stop those who use it.", step.Path),
+			Detail: fmt.Sprintf("%s is in use.\nWait until it is free, as apply does with -drain-timeout=DURATION, or stop those who use it.", step.Path),
 		}
 		p = b.Problem()
 	}

@@ -157,7 +157,8 @@ func ledgerOf(n zkfs.Node) (Ledger, error) {
 	}
 	if n.Denied&zkfs.PartData != 0 {
 		return Ledger{}, fault(zkfs.ErrNoAuth, "permission to read it was denied.\n"+
-			"Authenticate as one of those who may plan this layout (an auth block of the ensemble, or a client certificate).")
+			"Authenticate as one of those who may plan this layout (an auth block of the ensemble, or a client certificate).\n"+
+			"ZooKeeper accepts any password of a digest, and a wrong one is somebody else: check that first.")
 	}
 	l, err := ParseLedger(n.Data)
 	if err != nil {

@@ -67,6 +67,9 @@ func (c *Client) inOrder(path zkfs.Path, p layout.Policy, o Options) error {
 		if !named && (p.Rank == nil || rank == nil) || rankOrder(rank, held, p.Rank, path) < 0 {
 			return nil
 		}
+		if held == path {
+			return fmt.Errorf("%w: its owner holds it already, or what this runs under does, and would wait for itself", ErrRank)
+		}
 		return fmt.Errorf("%w: its owner holds %s (%s), and this one has %s; take them in the order of rank and path, or together",
 			ErrRank, held, rankText(rank), rankText(p.Rank))
 	}

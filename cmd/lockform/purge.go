@@ -14,6 +14,13 @@ import (
 func (a *app) purge(ctx context.Context, ledger zkfs.Path, links []*link) error {
 	for _, l := range links {
 		done, err := purgeLedger(ctx, l, ledger)
+		if errors.Is(err, zkfs.ErrNoAuth) {
+			return &fault{
+				summary: fmt.Sprintf("the ledger in the ensemble %q could not be removed", l.name()),
+				detail:  sentence(err.Error()) + fmt.Sprintf("\nThe znodes of the layout are gone. The ledger does no harm; whoever may delete in %s can remove it.", ledger.Parent()),
+				err:     err,
+			}
+		}
 		if err != nil {
 			return &plan.Error{Kind: plan.ErrPartial, Err: err, Problems: []plan.Problem{{
 				Summary: fmt.Sprintf("The ledger in the ensemble %q could not be removed", l.name()),
