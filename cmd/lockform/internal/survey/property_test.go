@@ -109,6 +109,13 @@ func newTown(t *testing.T, kind zktest.Kind) *town {
 	return &town{env: e, strangers: open(user, password), planner: open("planner", "secret")}
 }
 
+// each runs f as a subtest on each kind of server.
+func each(t *testing.T, f func(*testing.T, *town)) {
+	for _, kind := range zktest.Kinds() {
+		t.Run(string(kind), func(t *testing.T) { f(t, newTown(t, kind)) })
+	}
+}
+
 // fataler is *testing.T and *rapid.T.
 type fataler interface {
 	Fatalf(format string, args ...any)

@@ -181,6 +181,9 @@ func (s *surveyor) unowned(n *znode) []*found {
 	if f.acl, ok = s.acl(n); !ok {
 		return nil
 	}
+	if slices.ContainsFunc(queue.Contenders, func(c recipe.Contender) bool { return c.Client == recipe.Curator || c.Client == recipe.CuratorRW }) {
+		s.note(n, "has contenders of Curator, which makes such znodes as containers: if it is one, ZooKeeper deletes it when it is empty, and the next apply makes it anew as a persistent one")
+	}
 	if f.policy.Recipe == layout.Plain {
 		s.note(n, "is taken for a lock of scripts whose contenders begin with %q", f.policy.Prefix)
 	}
