@@ -4,9 +4,13 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
+# VERSION is what the programs call themselves; without it, what the source says.
+LDFLAGS := -s -w $(if $(VERSION),-X github.com/lockform/lockform/zkfs.version=$(VERSION))
 # Debian's packages for the tests: a real ZooKeeper with its Java, a C compiler
 # for the race detector, and the clients of others that tests take locks beside.
-DEPS := zookeeper default-jdk-headless gcc libc6-dev python3-kazoo libcurator-recipes-java
+DEPS := zookeeper default-jdk-headless gcc libc6-dev python3-kazoo libcurator-recipes-java curl
+# What network namespaces need besides.
+FAULTS_DEPS := iproute2 util-linux
 # What kazoo's own tests need besides.
 KAZOO_DEPS := python3-pytest python3-mock python3-objgraph python3-eventlet python3-gevent
 FUZZTIME ?= 10m
@@ -17,7 +21,7 @@ help: ## this list
 
 .PHONY: build
 build: ## both binaries, static, into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/lockform ./cmd/lockform-agent
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/lockform ./cmd/lockform-agent
 
 .PHONY: demo
 demo: build ## plan, apply and two agents that contend, on the embedded server; needs Go alone
@@ -29,7 +33,7 @@ deps: ## what the tests need: installed with apt-get as root, else named
 
 .PHONY: test
 test: deps ## every test, with the race detector, on the embedded and on a real ZooKeeper
-	CGO_ENABLED=1 go test -race -timeout 15m ./...
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -race -timeout 15m ./...
 
 .PHONY: race
 race: test ## the same as test
@@ -59,6 +63,12 @@ fuzz: ## every fuzzer for FUZZTIME (10m)
 .PHONY: bench
 bench: ## every benchmark
 	go test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+.PHONY: faults
+faults: deps ## as root: cut, stopped and killed servers and agents, on three servers in network namespaces; FAULTS=-short for less
+	@.ci/deps $(FAULTS_DEPS)
+	go vet -tags faults ./cmd/faults
+	go test -tags faults $(FAULTS) -count=1 -timeout 20m ./cmd/faults
 
 .PHONY: conformance
 conformance: build deps ## the test suites of go-zookeeper and kazoo, and a long differential run, against "lockform dev"

@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/urfave/cli/v3"
+
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 )
 
 // app is one run of the program.
@@ -25,7 +27,6 @@ type app struct {
 // root returns the command tree. It belongs to one run: flags keep their
 // values.
 func (a *app) root() *cli.Command {
-	cli.HelpPrinter = printHelp
 	root := &cli.Command{
 		Name:  "lockform-agent",
 		Usage: "runs commands under declared locks",
@@ -33,32 +34,31 @@ func (a *app) root() *cli.Command {
 agent reads it there and needs no files.`,
 		Writer: a.out, ErrWriter: a.err,
 		Flags: []cli.Flag{
-			stringFlag("log-level", "LEVEL", "log to standard error: trace, debug, info, warn or error (also LOCKFORM_LOG)", &a.logLevel),
+			cmdline.String("log-level", "LEVEL", "log to standard error: trace, debug, info, warn or error (also LOCKFORM_LOG)", &a.logLevel),
 		},
-		Commands:                        []*cli.Command{a.exec(), a.hold(), a.status(), a.version(), help()},
+		Commands:                        []*cli.Command{a.exec(), a.hold(), a.status(), cmdline.Version("lockform-agent", a.out), cmdline.Help("lockform-agent help exec")},
 		Before:                          a.before,
-		Action:                          unknownCommand,
+		Action:                          cmdline.Unknown,
 		HideHelpCommand:                 true, // ours lists what ours prints
 		EnableShellCompletion:           true,
-		ConfigureShellCompletionCommand: a.completion,
+		ConfigureShellCompletionCommand: func(cmd *cli.Command) { cmdline.Completion(cmd, "lockform-agent", a.out) },
 		DisableSliceFlagSeparator:       true,
 		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
 	}
-	prepare(root)
+	cmdline.Prepare(root)
 	return root
-}
-
-// prepare gives a command and those below what they all have in common.
-func prepare(cmd *cli.Command) {
-	cmd.OnUsageError = onUsageError
-	cmd.ShellComplete = complete
-	for _, sub := range cmd.Commands {
-		prepare(sub)
-	}
 }
 
 // before carries out the global flags.
 func (a *app) before(ctx context.Context, cmd *cli.Command) (context.Context, error) {
+	switch cmd.Args().First() {
+	case "exec", "hold", "status":
+		// They look at what follows "--" themselves.
+	default:
+		if a.separated {
+			return ctx, cmdline.Usage(cmd, `unexpected argument "--": only exec runs a command`)
+		}
+	}
 	level := a.logLevel
 	if level == "" {
 		level = os.Getenv("LOCKFORM_LOG")
@@ -67,7 +67,7 @@ func (a *app) before(ctx context.Context, cmd *cli.Command) (context.Context, er
 	if level != "" && !strings.EqualFold(level, "off") {
 		l := hclog.LevelFromString(level)
 		if l == hclog.NoLevel {
-			return ctx, usage(cmd, "%q is not a log level; use trace, debug, info, warn, error or off", level)
+			return ctx, cmdline.Usage(cmd, "%q is not a log level; use trace, debug, info, warn, error or off", level)
 		}
 		a.log = hclog.New(&hclog.LoggerOptions{Name: "lockform-agent", Level: l, Output: a.err})
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform-agent/internal/settings"
 )
 
@@ -18,17 +19,17 @@ type connection struct {
 
 func (c *connection) flags() []cli.Flag {
 	return []cli.Flag{
-		stringFlag("servers", "CONNECT", "host:port,host:port/chroot (also LOCKFORM_SERVERS); default "+settings.DefaultServers, &c.Servers),
-		funcFlag("auth", "digest:USER:@FILE", "authenticate with the password in FILE; may be repeated (also LOCKFORM_AUTH)", func(s string) error {
+		cmdline.String("servers", "CONNECT", "host:port,host:port/chroot (also LOCKFORM_SERVERS); default "+settings.DefaultServers, &c.Servers),
+		cmdline.Func("auth", "digest:USER:@FILE", "authenticate with the password in FILE; may be repeated (also LOCKFORM_AUTH)", func(s string) error {
 			c.Auth = append(c.Auth, s)
 			return nil
 		}),
-		stringFlag("tls-ca", "FILE", "certificates of who signed the servers' (PEM)", &c.TLSCA),
-		stringFlag("tls-cert", "FILE", "own certificate (PEM)", &c.TLSCert),
-		stringFlag("tls-key", "FILE", "its key (PEM)", &c.TLSKey),
-		stringFlag("tls-server-name", "NAME", "name in the servers' certificates, when it is not the one in -servers", &c.TLSServerName),
-		stringFlag("session-timeout", "DUR", "asked of ZooKeeper until a policy is known; default 15s", &c.SessionTimeout),
-		stringFlag("config", "FILE", "read the settings above from a file, HCL or JSON", &c.file),
+		cmdline.String("tls-ca", "FILE", "certificates of who signed the servers' (PEM)", &c.TLSCA),
+		cmdline.String("tls-cert", "FILE", "own certificate (PEM)", &c.TLSCert),
+		cmdline.String("tls-key", "FILE", "its key (PEM)", &c.TLSKey),
+		cmdline.String("tls-server-name", "NAME", "name in the servers' certificates, when it is not the one in -servers", &c.TLSServerName),
+		cmdline.String("session-timeout", "DUR", "asked of ZooKeeper until a policy is known; default 15s", &c.SessionTimeout),
+		cmdline.String("config", "FILE", "read the settings above from a file, HCL or JSON", &c.file),
 	}
 }
 
@@ -37,7 +38,7 @@ func (c *connection) config(a *app, cmd *cli.Command) (lock.Config, error) {
 	for _, auth := range c.Auth {
 		// Not where flags are parsed: errors from there show the value.
 		if err := settings.CheckFlag(auth); err != nil {
-			return lock.Config{}, usage(cmd, "-auth: %v", err)
+			return lock.Config{}, cmdline.Usage(cmd, "-auth: %v", err)
 		}
 	}
 	all := c.Over(settings.Environment())

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/lockform/lockform/agent"
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
 )
@@ -34,10 +35,10 @@ Examples:
   lockform-agent exec -shell /locks/report -- './report | mail -s report ops'
   lockform-agent exec -restart=always /leaders/scheduler -- ./scheduler`,
 		Flags: slices.Concat(t.flags(), []cli.Flag{
-			boolFlag("shell", "COMMAND is a line for /bin/sh, the ARGs are its $1 and so on", &e.Shell),
-			boolFlag("verbose", "say when the lock is waited for, and for whom", &e.Verbose),
+			cmdline.Bool("shell", "COMMAND is a line for /bin/sh, the ARGs are its $1 and so on", &e.Shell),
+			cmdline.Bool("verbose", "say when the lock is waited for, and for whom", &e.Verbose),
 			oneOf("restart", "take the lock and run the command again", &e.Restart, agent.RestartNever, agent.RestartOnLost, agent.RestartAlways),
-			funcFlag("on-lost", "terminate|kill|signal:NAME|ignore", "what happens to the command when the lock is lost; stricter than the policy only", func(s string) error {
+			cmdline.Func("on-lost", "terminate|kill|signal:NAME|ignore", "what happens to the command when the lock is lost; stricter than the policy only", func(s string) error {
 				o, err := parseOnLost(s)
 				e.OnLost = o
 				return err
@@ -46,18 +47,18 @@ Examples:
 			positive("max-hold", "end the command when it runs longer; stricter than the policy only", &e.Options.MaxHold),
 			oneOf("heartbeat", "what proves that the session is alive; stricter than the policy only", &e.Options.Heartbeat,
 				layout.HeartbeatWrite, layout.HeartbeatSync, layout.HeartbeatPing),
-			stringFlag("on-acquired", "CMD", "line of shell to run beside the command when it starts", &e.Hooks.OnAcquired),
-			stringFlag("on-released", "CMD", "line of shell to run when the lock has been given up", &e.Hooks.OnReleased),
-			stringFlag("on-lost-cmd", "CMD", "line of shell to run when the lock is lost", &e.Hooks.OnLost),
+			cmdline.String("on-acquired", "CMD", "line of shell to run beside the command when it starts", &e.Hooks.OnAcquired),
+			cmdline.String("on-released", "CMD", "line of shell to run when the lock has been given up", &e.Hooks.OnReleased),
+			cmdline.String("on-lost-cmd", "CMD", "line of shell to run when the lock is lost", &e.Hooks.OnLost),
 		}, conn.flags()),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			switch {
 			case !cmd.Args().Present():
-				return usage(cmd, "the PATH of a lock is missing")
+				return cmdline.Usage(cmd, "the PATH of a lock is missing")
 			case !a.separated:
-				return usage(cmd, `"--" is missing before the command`)
+				return cmdline.Usage(cmd, `"--" is missing before the command`)
 			case len(a.command) == 0:
-				return usage(cmd, `the command behind "--" is missing`)
+				return cmdline.Usage(cmd, `the command behind "--" is missing`)
 			}
 			if err := t.check(cmd); err != nil {
 				return err
@@ -65,7 +66,7 @@ Examples:
 			for _, arg := range cmd.Args().Slice() {
 				path, err := zkfs.ParsePath(arg)
 				if err != nil {
-					return usage(cmd, "%v", err)
+					return cmdline.Usage(cmd, "%v", err)
 				}
 				e.Paths = append(e.Paths, path)
 			}

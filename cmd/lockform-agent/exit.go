@@ -6,18 +6,19 @@ import (
 	"strings"
 
 	"github.com/lockform/lockform/agent"
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 )
 
 // report shows a failure on standard error and returns the exit code: exec's,
 // where it has run.
 func (a *app) report(err error) int {
-	var use *usageError
+	var use *cmdline.UsageError
 	switch {
 	case err == nil:
 		return a.code
 	case errors.As(err, &use):
-		a.showError(fmt.Sprintf("%s\nRun \"%s -help\" for how to use it.", use.message, use.command))
-		return use.code()
+		a.showError(fmt.Sprintf("%s\nRun \"%s -help\" for how to use it.", use.Message, use.Command))
+		return usageCode(use)
 	case !a.ran:
 		a.code = agent.CodeFailed
 	}
@@ -32,4 +33,13 @@ func (a *app) showError(text string) {
 		text = strings.ToUpper(text[:1]) + text[1:]
 	}
 	fmt.Fprintf(a.err, "Error: %s\n", text)
+}
+
+// usageCode returns the exit code of a usage error. Those of commands that take
+// locks are set apart from what the work under a lock could return.
+func usageCode(e *cmdline.UsageError) int {
+	if strings.HasSuffix(e.Command, " exec") || strings.HasSuffix(e.Command, " hold") {
+		return agent.CodeFailed
+	}
+	return 1
 }

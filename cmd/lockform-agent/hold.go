@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockform/lockform/agent"
 	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/zkfs"
 )
 
@@ -59,15 +60,15 @@ Examples:
 func (a *app) onePath(cmd *cli.Command) (zkfs.Path, error) {
 	switch {
 	case a.separated:
-		return "", usage(cmd, `unexpected argument "--"`)
+		return "", cmdline.Usage(cmd, `unexpected argument "--"`)
 	case cmd.Args().Len() == 0:
-		return "", usage(cmd, "the PATH of a lock is missing")
+		return "", cmdline.Usage(cmd, "the PATH of a lock is missing")
 	case cmd.Args().Len() > 1:
-		return "", usage(cmd, "unexpected argument %q", cmd.Args().Get(1))
+		return "", cmdline.Usage(cmd, "unexpected argument %q", cmd.Args().Get(1))
 	}
 	path, err := zkfs.ParsePath(cmd.Args().First())
 	if err != nil {
-		return "", usage(cmd, "%v", err)
+		return "", cmdline.Usage(cmd, "%v", err)
 	}
 	return path, nil
 }

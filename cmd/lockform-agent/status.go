@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockform/lockform/agent"
 	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/zkfs"
 )
 
@@ -20,7 +21,7 @@ func (a *app) status() *cli.Command {
 		Name: "status", Usage: "show the connection, or a lock with its policy and its queue",
 		ArgsUsage:   "[PATH]",
 		Description: "Examples:\n  lockform-agent status\n  lockform-agent status /locks/billing/invoices\n  lockform-agent status -json /locks/billing/invoices",
-		Flags:       append([]cli.Flag{boolFlag("json", "print JSON", &asJSON)}, conn.flags()...),
+		Flags:       append([]cli.Flag{cmdline.Bool("json", "print JSON", &asJSON)}, conn.flags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			var path zkfs.Path
 			if cmd.Args().Present() || a.separated {

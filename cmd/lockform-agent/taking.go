@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
@@ -22,15 +23,15 @@ type taking struct {
 func (t *taking) flags() []cli.Flag {
 	return []cli.Flag{
 		oneOf("mode", "the kind of hold, for read_write locks", &t.mode, "exclusive", "shared"),
-		boolFlag("read", "short for -mode=shared", &t.read),
-		boolFlag("write", "short for -mode=exclusive", &t.write),
-		funcFlag("wait", "DUR", "wait no longer than this; 0 tries once; default the policy's wait_timeout", func(s string) error {
+		cmdline.Bool("read", "short for -mode=shared", &t.read),
+		cmdline.Bool("write", "short for -mode=exclusive", &t.write),
+		cmdline.Func("wait", "DUR", "wait no longer than this; 0 tries once; default the policy's wait_timeout", func(s string) error {
 			d, err := parseWait(s)
 			t.options.Wait = &d
 			return err
 		}),
-		stringFlag("owner", "NAME", "who takes the lock; default user@host:pid", &t.options.Owner),
-		funcFlag("E", "CODE", "exit code when the lock was not acquired, in place of 124", func(s string) error {
+		cmdline.String("owner", "NAME", "who takes the lock; default user@host:pid", &t.options.Owner),
+		cmdline.Func("E", "CODE", "exit code when the lock was not acquired, in place of 124", func(s string) error {
 			n, err := strconv.Atoi(s)
 			if err != nil || n < 0 || n > 255 {
 				return fmt.Errorf("it is a number from 0 to 255")
@@ -38,15 +39,15 @@ func (t *taking) flags() []cli.Flag {
 			*t.notAcquired = &n
 			return nil
 		}),
-		boolFlag("undeclared", "take a lock without a policy, by the defaults; the znode must exist", &t.options.Undeclared),
-		boolFlag("allow-foreign", "go on when a client in the queue cannot see this lock's contenders", &t.options.AllowForeign),
+		cmdline.Bool("undeclared", "take a lock without a policy, by the defaults; the znode must exist", &t.options.Undeclared),
+		cmdline.Bool("allow-foreign", "go on when a client in the queue cannot see this lock's contenders", &t.options.AllowForeign),
 	}
 }
 
 // check is called when the flags are known.
 func (t *taking) check(cmd *cli.Command) error {
 	if t.read && (t.write || t.mode == "exclusive") || t.write && t.mode == "shared" {
-		return usage(cmd, "-mode, -read and -write contradict each other")
+		return cmdline.Usage(cmd, "-mode, -read and -write contradict each other")
 	}
 	t.options.Shared = t.read || t.mode == "shared"
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
 	"github.com/lockform/lockform/plan"
 )
@@ -34,36 +35,35 @@ type app struct {
 // root returns the command tree. It belongs to one run: flags keep their
 // values.
 func (a *app) root() *cli.Command {
-	cli.HelpPrinter = printHelp
 	root := &cli.Command{
 		Name:    "lockform",
 		Usage:   "declared, safe distributed locks on ZooKeeper",
 		Reader:  a.In,
 		Writer:  a.Out,
-		Suggest: false, // unknownCommand and usage do it in our words
+		Suggest: false, // cmdline.Unknown and usage do it in our words
 		Description: `A layout directory declares locks in HCL. lockform compares it with the live
 tree of a ZooKeeper ensemble, shows the difference and applies it.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "chdir", DefaultText: "DIR", Usage: "change to this directory before anything else", Destination: &a.chdir, Local: true},
 			&cli.BoolFlag{Name: "version", Destination: &a.asked, Local: true, Hidden: true},
-			boolFlag("no-color", "no colours, on terminals too (also NO_COLOR)", &a.noColor),
-			stringFlag("log-level", "LEVEL", "log to standard error: trace, debug, info, warn or error (also LOCKFORM_LOG)", &a.logLevel),
+			cmdline.Bool("no-color", "no colours, on terminals too (also NO_COLOR)", &a.noColor),
+			cmdline.String("log-level", "LEVEL", "log to standard error: trace, debug, info, warn or error (also LOCKFORM_LOG)", &a.logLevel),
 		},
 		Commands: a.commands(),
 		Before:   a.before,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if a.asked {
-				return a.showVersion(false)
+				return cmdline.ShowVersion(a.Out, "lockform", false)
 			}
-			return unknownCommand(ctx, cmd)
+			return cmdline.Unknown(ctx, cmd)
 		},
 		HideHelpCommand:                 true, // ours lists what ours prints
 		EnableShellCompletion:           true,
-		ConfigureShellCompletionCommand: a.completion,
+		ConfigureShellCompletionCommand: func(cmd *cli.Command) { cmdline.Completion(cmd, "lockform", a.Out) },
 		DisableSliceFlagSeparator:       true, // -var 'a=[1,2]' is one value
 		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
 	}
-	prepare(root)
+	cmdline.Prepare(root)
 	return root
 }
 
@@ -73,16 +73,7 @@ func (a *app) commands() []*cli.Command {
 		a.validate(), a.format(), a.plan(), a.apply(), a.destroy(), a.show(), a.locks(),
 		a.state(), a.history(), a.importCommand(), a.forceUnlock(),
 		a.graph(), a.console(), a.doctor(),
-		a.dev(), a.version(), help(),
-	}
-}
-
-// prepare gives a command and those below what they all have in common.
-func prepare(cmd *cli.Command) {
-	cmd.OnUsageError = onUsageError
-	cmd.ShellComplete = complete
-	for _, sub := range cmd.Commands {
-		prepare(sub)
+		a.dev(), cmdline.Version("lockform", a.Out), cmdline.Help("lockform help plan"),
 	}
 }
 
@@ -102,7 +93,7 @@ func (a *app) before(ctx context.Context, cmd *cli.Command) (context.Context, er
 	if level != "" && !strings.EqualFold(level, "off") {
 		l := hclog.LevelFromString(level)
 		if l == hclog.NoLevel {
-			return ctx, &usageError{message: fmt.Sprintf("%q is not a log level; use trace, debug, info, warn, error or off", level)}
+			return ctx, &cmdline.UsageError{Message: fmt.Sprintf("%q is not a log level; use trace, debug, info, warn, error or off", level)}
 		}
 		a.log = hclog.New(&hclog.LoggerOptions{Name: "lockform", Level: l, Output: a.Err})
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/plan"
 	"github.com/lockform/lockform/zkfs/layout"
 )
@@ -25,10 +26,10 @@ type applyFlags struct {
 
 func (f *applyFlags) applying() []cli.Flag {
 	return append([]cli.Flag{
-		boolFlag("auto-approve", "do not ask for approval", &f.approved),
-		durationFlag("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
-		durationFlag("drain-timeout", "DURATION", "let locks that are to be deleted run empty for so long (default 0s: refuse)", &f.drain),
-		boolFlag("abandon", "give up an unfinished run of another configuration", &f.options.Abandon),
+		cmdline.Bool("auto-approve", "do not ask for approval", &f.approved),
+		cmdline.Duration("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
+		cmdline.Duration("drain-timeout", "DURATION", "let locks that are to be deleted run empty for so long (default 0s: refuse)", &f.drain),
+		cmdline.Bool("abandon", "give up an unfinished run of another configuration", &f.options.Abandon),
 	}, f.planning()...)
 }
 
@@ -53,17 +54,17 @@ Examples:
 			f.address("rotate", "make this empty lock anew, so that its sequence begins again; may be repeated", &f.options.Rotate),
 		}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := atMost(cmd, 1); err != nil {
+			if err := cmdline.AtMost(cmd, 1); err != nil {
 				return err
 			}
 			file := cmd.Args().First()
 			switch {
 			case cmd.Args().Len() == 1 && file == "":
-				return usageOf(cmd, "the name of the plan file is empty")
+				return cmdline.Usage(cmd, "the name of the plan file is empty")
 			case file != "" && len(f.set) > 0:
-				return usageOf(cmd, "-%s has no place with a plan file, which says everything already", f.set[0])
+				return cmdline.Usage(cmd, "-%s has no place with a plan file, which says everything already", f.set[0])
 			case file == "" && f.json && !f.approved:
-				return usageOf(cmd, "-json needs a plan file or -auto-approve, since it cannot ask")
+				return cmdline.Usage(cmd, "-json needs a plan file or -auto-approve, since it cannot ask")
 			}
 			return a.streaming(f.streamFlags, func() error {
 				if file != "" {

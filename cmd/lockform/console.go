@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
 	"github.com/lockform/lockform/hcl"
 )
@@ -30,7 +31,7 @@ Examples:
   echo 'length(local.teams)' | lockform console -var env=prod`,
 		Flags: f.loading(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			scope, diags := hcl.OpenScope(".", a.options(ctx, &f))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/plan"
 )
 
@@ -23,13 +24,13 @@ Examples:
   lockform destroy
   lockform destroy -auto-approve -purge
   lockform destroy -ensemble=old=zk9:2181`,
-		Flags: append([]cli.Flag{boolFlag("purge", "remove the ledger and its history at the end", &f.purge)}, f.applying()...),
+		Flags: append([]cli.Flag{cmdline.Bool("purge", "remove the ledger and its history at the end", &f.purge)}, f.applying()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			if f.json && !f.approved {
-				return usageOf(cmd, "-json needs -auto-approve, since it cannot ask")
+				return cmdline.Usage(cmd, "-json needs -auto-approve, since it cannot ask")
 			}
 			return a.streaming(f.streamFlags, func() error {
 				if err := f.takeGone(ctx, a); err != nil {

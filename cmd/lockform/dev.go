@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/zkfs/zkdev"
 )
 
@@ -37,22 +38,22 @@ Examples:
   lockform dev -listen=127.0.0.1:0 -data=tree.snapshot
   lockform dev -config=zoo.cfg -tls-cert=server.pem -tls-key=server.key -tls-ca=ca.pem`,
 		Flags: []cli.Flag{
-			stringFlag("listen", "HOST:PORT", "the address to serve on (default "+devListen+")", &f.listen),
-			stringFlag("config", "FILE", "take port, tickTime, session timeouts and super user from a zoo.cfg", &f.config),
-			stringFlag("data", "FILE", "load the tree from this file, and save it there at the end", &f.data),
-			stringFlag("tls-cert", "FILE", "serve TLS with this certificate chain (PEM)", &f.cert),
-			stringFlag("tls-key", "FILE", "the key of the certificate (PEM)", &f.key),
-			stringFlag("tls-ca", "FILE", "ask clients for a certificate of these authorities (PEM)", &f.ca),
+			cmdline.String("listen", "HOST:PORT", "the address to serve on (default "+devListen+")", &f.listen),
+			cmdline.String("config", "FILE", "take port, tickTime, session timeouts and super user from a zoo.cfg", &f.config),
+			cmdline.String("data", "FILE", "load the tree from this file, and save it there at the end", &f.data),
+			cmdline.String("tls-cert", "FILE", "serve TLS with this certificate chain (PEM)", &f.cert),
+			cmdline.String("tls-key", "FILE", "the key of the certificate (PEM)", &f.key),
+			cmdline.String("tls-ca", "FILE", "ask clients for a certificate of these authorities (PEM)", &f.ca),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			switch {
 			case (f.cert == "") != (f.key == ""):
-				return usageOf(cmd, "-tls-cert and -tls-key belong together")
+				return cmdline.Usage(cmd, "-tls-cert and -tls-key belong together")
 			case f.ca != "" && f.cert == "":
-				return usageOf(cmd, "-tls-ca needs -tls-cert and -tls-key")
+				return cmdline.Usage(cmd, "-tls-ca needs -tls-cert and -tls-key")
 			}
 			return a.serve(ctx, &f)
 		},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/doctor"
 	"github.com/lockform/lockform/cmd/lockform/internal/live"
 	"github.com/lockform/lockform/zkfs"
@@ -39,9 +40,9 @@ warnings and notes, or nothing.
 Examples:
   lockform doctor
   lockform doctor -json | jq '.findings[] | select(.severity == "error")'`,
-		Flags: append([]cli.Flag{boolFlag("json", "print one JSON document", &asJSON)}, f.connecting()...),
+		Flags: append([]cli.Flag{cmdline.Bool("json", "print one JSON document", &asJSON)}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			return a.runDoctor(ctx, &f, asJSON)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
 	"github.com/lockform/lockform/plan"
 	"github.com/lockform/lockform/zkfs/layout"
@@ -78,16 +79,16 @@ func problems(err error) []plan.Problem {
 	if silent(err) {
 		return nil
 	}
-	var use *usageError
+	var use *cmdline.UsageError
 	var f *fault
 	var planned *plan.Error
 	switch {
 	case errors.As(err, &use):
-		command := use.command
+		command := use.Command
 		if command == "" {
 			command = "lockform"
 		}
-		return []plan.Problem{{Summary: capital(use.message), Detail: fmt.Sprintf("Run %q for how to use it.", command+" -help")}}
+		return []plan.Problem{{Summary: capital(use.Message), Detail: fmt.Sprintf("Run %q for how to use it.", command+" -help")}}
 	case errors.As(err, &planned):
 	case errors.As(err, &f):
 		return []plan.Problem{{Summary: capital(f.summary), Detail: f.detail, Pos: f.where}}

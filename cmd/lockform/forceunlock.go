@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/live"
 	"github.com/lockform/lockform/plan"
 	"github.com/lockform/lockform/zkfs"
@@ -29,10 +30,10 @@ is for one that is stopped, or whose host cannot be reached.
 Examples:
   lockform force-unlock 01234567-89ab-cdef-0123-456789abcdef
   lockform force-unlock -force 01234567-89ab-cdef-0123-456789abcdef`,
-		Flags: append([]cli.Flag{boolFlag("force", "do not ask for approval", &force)}, f.connecting()...),
+		Flags: append([]cli.Flag{cmdline.Bool("force", "do not ask for approval", &force)}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Len() != 1 || cmd.Args().First() == "" {
-				return usageOf(cmd, "it takes the ID of one contender")
+				return cmdline.Usage(cmd, "it takes the ID of one contender")
 			}
 			return a.runForceUnlock(ctx, &f, cmd.Args().First(), force)
 		},

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/hcl"
 )
 
@@ -38,10 +39,10 @@ Examples:
   lockform fmt -diff -write=false locks.hcl
   lockform fmt - <locks.hcl`,
 		Flags: []cli.Flag{
-			boolFlag("check", "change nothing; exit with 3 when something would change", &f.check),
-			boolFlag("diff", "print the differences", &f.diff),
-			boolFlag("write", "write the files (default true)", &f.write),
-			boolFlag("recursive", "go into subdirectories too", &f.recursive),
+			cmdline.Bool("check", "change nothing; exit with 3 when something would change", &f.check),
+			cmdline.Bool("diff", "print the differences", &f.diff),
+			cmdline.Bool("write", "write the files (default true)", &f.write),
+			cmdline.Bool("recursive", "go into subdirectories too", &f.recursive),
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			args := cmd.Args().Slice()
@@ -49,7 +50,7 @@ Examples:
 				args = []string{"."}
 			}
 			if slices.Contains(args, "-") && len(args) > 1 {
-				return usageOf(cmd, `"-" goes with no other argument`)
+				return cmdline.Usage(cmd, `"-" goes with no other argument`)
 			}
 			return f.run(ctx, args)
 		},

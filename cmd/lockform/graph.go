@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/picture"
 	"github.com/lockform/lockform/zkfs/layout"
 )
@@ -22,14 +23,14 @@ block that are alike are drawn as one.
 Examples:
   lockform graph | dot -Tsvg >layout.svg
   lockform graph -format=mermaid`,
-		Flags: append([]cli.Flag{stringFlag("format", "FORMAT", "dot (Graphviz, the default) or mermaid (Markdown pages)", &format)}, f.loading()...),
+		Flags: append([]cli.Flag{cmdline.String("format", "FORMAT", "dot (Graphviz, the default) or mermaid (Markdown pages)", &format)}, f.loading()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			write, ok := map[string]func(io.Writer, *layout.Layout) error{"dot": picture.DOT, "mermaid": picture.Mermaid}[format]
 			if !ok {
-				return usageOf(cmd, "%q is not a format of pictures; use dot or mermaid", format)
+				return cmdline.Usage(cmd, "%q is not a format of pictures; use dot or mermaid", format)
 			}
 			f.quiet = true
 			l, err := a.load(ctx, &f)

@@ -8,6 +8,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
+
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 )
 
 // TestEveryCommandHasHelp checks that every command says what it does, has
@@ -25,7 +27,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 		if !ok || !strings.Contains(examples, "  lockform") && !strings.Contains(examples, "lockform completion") {
 			t.Errorf("%s has no examples", line)
 		}
-		for _, row := range flagRows(cmd.Flags) {
+		for _, row := range cmdline.FlagRows(cmd.Flags) {
 			if row[1] == "" {
 				t.Errorf("%s: the flag %s is not explained", line, row[0])
 			}
@@ -48,7 +50,7 @@ func TestHelpFitsATerminal(t *testing.T) {
 	root := (&app{Streams: &term.Streams{}}).root()
 	for _, cmd := range append(root.Commands, root) {
 		var b bytes.Buffer
-		printHelp(&b, "", cmd)
+		cmdline.PrintHelp(&b, "", cmd)
 		for line := range strings.Lines(b.String()) {
 			if len(line) > 121 {
 				t.Errorf("%s: %q", cmd.Name, line)

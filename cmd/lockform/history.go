@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/plan"
 )
 
@@ -24,9 +25,9 @@ git commit, with which plan, and what became of it.
 Examples:
   lockform history
   lockform history -json`,
-		Flags: append([]cli.Flag{boolFlag("json", "print one JSON document", &asJSON)}, f.connecting()...),
+		Flags: append([]cli.Flag{cmdline.Bool("json", "print one JSON document", &asJSON)}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			return a.showHistory(ctx, &f, asJSON)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/plan"
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
@@ -32,22 +33,22 @@ Examples:
   lockform import 'namespace.jobs["billing"]' main:/locks/billing
   lockform import -recursive /locks >locks.hcl`,
 		Flags: append([]cli.Flag{
-			boolFlag("recursive", "print the HCL that declares the live tree at PATH", &recursive),
-			durationFlag("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
+			cmdline.Bool("recursive", "print the HCL that declares the live tree at PATH", &recursive),
+			cmdline.Duration("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
 		}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if recursive {
 				if cmd.Args().Len() != 1 {
-					return usageOf(cmd, "with -recursive it takes a path")
+					return cmdline.Usage(cmd, "with -recursive it takes a path")
 				}
 				return a.runImportTree(ctx, &f.layoutFlags, cmd.Args().First())
 			}
 			if cmd.Args().Len() != 2 {
-				return usageOf(cmd, "it takes an address and a path")
+				return cmdline.Usage(cmd, "it takes an address and a path")
 			}
 			addr, err := layout.ParseAddress(cmd.Args().Get(0))
 			if err != nil {
-				return usageOf(cmd, "%v", err)
+				return cmdline.Usage(cmd, "%v", err)
 			}
 			return a.runImport(ctx, &f, addr, cmd.Args().Get(1))
 		},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
 	"github.com/lockform/lockform/hcl"
 	"github.com/lockform/lockform/plan"
@@ -28,7 +29,7 @@ type layoutFlags struct {
 func (f *layoutFlags) loading() []cli.Flag {
 	f.input = true
 	return []cli.Flag{
-		funcFlag("var", "NAME=VALUE", "set a variable; may be repeated", func(s string) error {
+		cmdline.Func("var", "NAME=VALUE", "set a variable; may be repeated", func(s string) error {
 			v, err := hcl.ParseVar(s)
 			if err != nil {
 				// The framework's words would repeat the value, which may be a secret.
@@ -37,11 +38,11 @@ func (f *layoutFlags) loading() []cli.Flag {
 			f.vars = append(f.vars, v)
 			return nil
 		}),
-		funcFlag("var-file", "FILE", "set variables from a file; may be repeated", func(s string) error {
+		cmdline.Func("var-file", "FILE", "set variables from a file; may be repeated", func(s string) error {
 			f.vars = append(f.vars, hcl.Assignment{File: s})
 			return nil
 		}),
-		boolFlag("input", "ask for missing variables on a terminal (default true)", &f.input),
+		cmdline.Bool("input", "ask for missing variables on a terminal (default true)", &f.input),
 	}
 }
 
@@ -51,11 +52,11 @@ var errVar = errors.New("-var needs NAME=VALUE, such as -var env=prod")
 // connecting returns the flags of a command that also connects.
 func (f *layoutFlags) connecting() []cli.Flag {
 	return append(f.loading(),
-		funcFlag("servers", "CONNECT", "servers of the only ensemble: host:port,host:port/chroot", func(s string) error {
+		cmdline.Func("servers", "CONNECT", "servers of the only ensemble: host:port,host:port/chroot", func(s string) error {
 			f.override = append(f.override, hcl.Override{Servers: s})
 			return nil
 		}),
-		funcFlag("ensemble", "NAME=CONNECT", "servers of the ensemble NAME; may be repeated", func(s string) error {
+		cmdline.Func("ensemble", "NAME=CONNECT", "servers of the ensemble NAME; may be repeated", func(s string) error {
 			o, err := hcl.ParseOverride(s)
 			if err == nil {
 				f.override = append(f.override, o)

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/live"
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
@@ -33,8 +34,8 @@ Examples:
   lockform locks /locks/billing/report -json
   lockform locks -watch`,
 		Flags: append([]cli.Flag{
-			boolFlag("json", "print one JSON document; with -watch one on each line", &asJSON),
-			boolFlag("watch", "show it again whenever something has changed, until interrupted", &watch),
+			cmdline.Bool("json", "print one JSON document; with -watch one on each line", &asJSON),
+			cmdline.Bool("watch", "show it again whenever something has changed, until interrupted", &watch),
 		}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			return a.runLocks(ctx, &f, cmd.Args().Slice(), asJSON, watch)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
 )
 
@@ -13,7 +14,7 @@ func main() { os.Exit(run(os.Args, term.Standard())) }
 
 // run is main without its process: it returns the exit code.
 func run(args []string, streams *term.Streams) int {
-	a := &app{Streams: streams, completing: isCompletion(args)}
+	a := &app{Streams: streams, completing: cmdline.IsCompletion(args)}
 	var stop func()
 	a.soft, a.hard, stop = interrupts(context.Background())
 	defer stop()

@@ -5,14 +5,16 @@ import (
 	"fmt"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 )
 
 func (a *app) plan() *cli.Command {
 	var f planFlags
 	var detailed bool
 	var generate string
-	flags := append(f.modes(), boolFlag("detailed-exitcode", "exit with 2 when there are changes or drift", &detailed),
-		stringFlag("generate-config-out", "FILE", "write blocks for import blocks that have none to a new file", &generate))
+	flags := append(f.modes(), cmdline.Bool("detailed-exitcode", "exit with 2 when there are changes or drift", &detailed),
+		cmdline.String("generate-config-out", "FILE", "write blocks for import blocks that have none to a new file", &generate))
 	return &cli.Command{
 		Name: "plan", Usage: "show what apply would do",
 		Description: `Compares the layout of the working directory with the live tree and shows the
@@ -26,7 +28,7 @@ Examples:
   lockform plan -generate-config-out=imported.hcl`,
 		Flags: append(flags, f.planning()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			return a.streaming(f.streamFlags, func() error {

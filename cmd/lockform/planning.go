@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
 	"github.com/lockform/lockform/plan"
 	"github.com/lockform/lockform/zkfs"
@@ -31,7 +32,7 @@ func (f *planFlags) planning() []cli.Flag {
 	flags := []cli.Flag{
 		f.address("target", "plan only this block and what is inside; may be repeated", &f.options.Targets),
 		f.address("exclude", "leave this block and what is inside out; may be repeated", &f.options.Excludes),
-		funcFlag("max-delete", "N", "refuse to delete more than N znodes", func(s string) error {
+		cmdline.Func("max-delete", "N", "refuse to delete more than N znodes", func(s string) error {
 			var n int
 			if _, err := fmt.Sscanf(s, "%d", &n); err != nil || n < 0 || fmt.Sprint(n) != s {
 				return errors.New("it must be 0 or a larger whole number")
@@ -40,7 +41,7 @@ func (f *planFlags) planning() []cli.Flag {
 			f.options.MaxDelete = &n
 			return nil
 		}),
-		funcFlag("out", "FILE", "write the plan to a file that apply takes", func(s string) error {
+		cmdline.Func("out", "FILE", "write the plan to a file that apply takes", func(s string) error {
 			if s == "" {
 				return errors.New("it must name a file")
 			}
@@ -48,8 +49,8 @@ func (f *planFlags) planning() []cli.Flag {
 			f.out = s
 			return nil
 		}),
-		boolFlag("json", "print newline-delimited JSON in place of text", &f.json),
-		stringFlag("json-into", "FILE", "write newline-delimited JSON to a file too", &f.into),
+		cmdline.Bool("json", "print newline-delimited JSON in place of text", &f.json),
+		cmdline.String("json-into", "FILE", "write newline-delimited JSON to a file too", &f.into),
 	}
 	return append(flags, f.connecting()...)
 }
@@ -62,7 +63,7 @@ func (f *planFlags) modes() []cli.Flag {
 				return nil
 			}
 			if f.options.Mode != plan.Normal {
-				return usageOf(cmd, "-destroy and -refresh-only exclude each other")
+				return cmdline.Usage(cmd, "-destroy and -refresh-only exclude each other")
 			}
 			f.set = append(f.set, name)
 			f.options.Mode = m
@@ -76,7 +77,7 @@ func (f *planFlags) modes() []cli.Flag {
 }
 
 func (f *planFlags) address(name, text string, to *[]layout.Address) cli.Flag {
-	return funcFlag(name, "ADDR", text, func(s string) error {
+	return cmdline.Func(name, "ADDR", text, func(s string) error {
 		addr, err := layout.ParseAddress(s)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/plan"
 )
 
@@ -20,9 +21,9 @@ Examples:
   lockform show
   lockform show release.plan
   lockform show -json release.plan`,
-		Flags: append([]cli.Flag{boolFlag("json", "print one JSON document", &asJSON)}, f.connecting()...),
+		Flags: append([]cli.Flag{cmdline.Bool("json", "print one JSON document", &asJSON)}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := atMost(cmd, 1); err != nil {
+			if err := cmdline.AtMost(cmd, 1); err != nil {
 				return err
 			}
 			if cmd.Args().Present() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/plan"
 	"github.com/lockform/lockform/zkfs/layout"
 )
@@ -18,7 +19,7 @@ func (a *app) state() *cli.Command {
 	return &cli.Command{
 		Name: "state", Usage: "look at what the layout owns, or disown it",
 		Description: "The live tree is the state: there is no state file.\n\nExamples:\n  lockform state list\n  lockform state show 'namespace.jobs[\"billing\"].lock.report'",
-		Action:      unknownCommand,
+		Action:      cmdline.Unknown,
 		Commands:    []*cli.Command{a.stateList(), a.stateShow(), a.stateRm()},
 	}
 }
@@ -29,9 +30,9 @@ func (a *app) stateList() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list the znodes that the layout owns",
 		Description: "With -unmanaged lists what stands below the layout's namespaces and is not its own.\n\nExamples:\n  lockform state list\n  lockform state list -unmanaged",
-		Flags:       append([]cli.Flag{boolFlag("unmanaged", "list what stands in its namespaces and is not its own", &unmanaged)}, f.connecting()...),
+		Flags:       append([]cli.Flag{cmdline.Bool("unmanaged", "list what stands in its namespaces and is not its own", &unmanaged)}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			trees, err := a.managed(ctx, &f, unmanaged)
@@ -196,12 +197,12 @@ Examples:
   lockform state rm namespace.legacy
   lockform state rm ensemble.old`,
 		Flags: append([]cli.Flag{
-			durationFlag("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
+			cmdline.Duration("lock-timeout", "DURATION", "wait so long for an apply lock that another holds (default 0s)", &f.lockTimeout),
 		}, f.connecting()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			f.approved, f.quiet = true, true
 			if name, ok := goneName(cmd.Args().First()); ok {
-				if err := atMost(cmd, 1); err != nil {
+				if err := cmdline.AtMost(cmd, 1); err != nil {
 					return err
 				}
 				f.options.Forget = []string{name}
@@ -249,15 +250,15 @@ func addresses(cmd *cli.Command, n int) ([]layout.Address, error) {
 	args := cmd.Args().Slice()
 	switch {
 	case len(args) == 0:
-		return nil, usageOf(cmd, "it takes an address")
+		return nil, cmdline.Usage(cmd, "it takes an address")
 	case n > 0 && len(args) > n:
-		return nil, usageOf(cmd, "unexpected argument %q", args[n])
+		return nil, cmdline.Usage(cmd, "unexpected argument %q", args[n])
 	}
 	var all []layout.Address
 	for _, arg := range args {
 		addr, err := layout.ParseAddress(arg)
 		if err != nil {
-			return nil, usageOf(cmd, "%v", err)
+			return nil, cmdline.Usage(cmd, "%v", err)
 		}
 		all = append(all, addr)
 	}

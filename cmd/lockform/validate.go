@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
 	"github.com/lockform/lockform/hcl"
 )
@@ -22,9 +23,9 @@ checked, and what depends on them is left out.
 Examples:
   lockform validate
   lockform -chdir=layouts/prod validate -json`,
-		Flags: append([]cli.Flag{boolFlag("json", "print the result as JSON", &asJSON)}, f.loading()...),
+		Flags: append([]cli.Flag{cmdline.Bool("json", "print the result as JSON", &asJSON)}, f.loading()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := cmdline.NoArgs(cmd); err != nil {
 				return err
 			}
 			o := a.options(ctx, &f)

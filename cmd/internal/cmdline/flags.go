@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"time"
@@ -10,24 +10,26 @@ import (
 
 // The placeholder of a flag's value is kept in its DefaultText, for the help.
 
-func boolFlag(name, usage string, to *bool) cli.Flag {
+// Bool is a flag that is given or not, or "-name=false".
+func Bool(name, usage string, to *bool) cli.Flag {
 	return &cli.BoolFlag{Name: name, Usage: usage, Destination: to, Value: *to, HideDefault: true}
 }
 
-func stringFlag(name, value, usage string, to *string) cli.Flag {
+// String is a flag that takes text, shown as value in the help.
+func String(name, value, usage string, to *string) cli.Flag {
 	return &cli.StringFlag{Name: name, DefaultText: value, Usage: usage, Destination: to, Value: *to}
 }
 
-// durationFlag takes the durations of the language, days included.
-func durationFlag(name, value, usage string, to *time.Duration) cli.Flag {
-	return funcFlag(name, value, usage, func(s string) (err error) {
+// Duration takes the durations of the language, days included.
+func Duration(name, value, usage string, to *time.Duration) cli.Flag {
+	return Func(name, value, usage, func(s string) (err error) {
 		*to, err = layout.ParseDuration(s)
 		return err
 	})
 }
 
-// funcFlag calls set for every value, in the order of the command line.
-func funcFlag(name, value, usage string, set func(string) error) cli.Flag {
+// Func calls set for every value, in the order of the command line.
+func Func(name, value, usage string, set func(string) error) cli.Flag {
 	return &cli.GenericFlag{Name: name, DefaultText: value, Usage: usage, Value: setter(set)}
 }
 

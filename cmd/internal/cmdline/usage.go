@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"context"
@@ -10,18 +10,17 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// A usageError is a command line that makes no sense. It ends with exit code 1
-// and a hint at the help.
-type usageError struct {
-	command string // such as "lockform plan"; "" for lockform itself
-	message string // a sentence without its period
+// A UsageError is a command line that makes no sense.
+type UsageError struct {
+	Command string // such as "lockform plan"; may be "" for the program itself
+	Message string // a sentence without its period
 }
 
-func (e *usageError) Error() string { return e.message }
+func (e *UsageError) Error() string { return e.Message }
 
-// usageOf returns a usageError of cmd.
-func usageOf(cmd *cli.Command, format string, args ...any) error {
-	return &usageError{command: cmd.FullName(), message: fmt.Sprintf(format, args...)}
+// Usage returns a UsageError of cmd.
+func Usage(cmd *cli.Command, format string, args ...any) error {
+	return &UsageError{Command: cmd.FullName(), Message: fmt.Sprintf(format, args...)}
 }
 
 // onUsageError puts the framework's errors into our words. Their texts are
@@ -30,23 +29,23 @@ func onUsageError(_ context.Context, cmd *cli.Command, err error, _ bool) error 
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
 		if cmd.Root() != cmd && slices.ContainsFunc(cmd.Root().Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }) {
-			return usageOf(cmd, "-%s goes before the command: lockform -%s=… %s", name, name, cmd.Name)
+			return Usage(cmd, "-%s goes before the command: %s -%s=… %s", name, cmd.Root().Name, name, cmd.Name)
 		}
-		return usageOf(cmd, "there is no flag -%s%s", name, didYouMean("-", name, flagNames(cmd)))
+		return Usage(cmd, "there is no flag -%s%s", name, didYouMean("-", name, flagNames(cmd)))
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: "); ok {
-		return usageOf(cmd, "the flag -%s needs a value", strings.TrimLeft(name, "-"))
+		return Usage(cmd, "the flag -%s needs a value", strings.TrimLeft(name, "-"))
 	}
 	if rest, ok := strings.CutPrefix(text, "invalid value "); ok {
 		if value, rest, ok := strings.Cut(rest, " for flag -"); ok {
 			name, why, _ := strings.Cut(rest, ": ")
 			if name == "var" {
-				return usageOf(cmd, "%s", why) // the value may be a secret
+				return Usage(cmd, "%s", why) // the value may be a secret
 			}
-			return usageOf(cmd, "%s is not a value for -%s: %s", value, name, reason(why))
+			return Usage(cmd, "%s is not a value for -%s: %s", value, name, reason(why))
 		}
 	}
-	return usageOf(cmd, "%s", text)
+	return Usage(cmd, "%s", text)
 }
 
 // reason rewords what strconv and time say about a value.
@@ -60,31 +59,31 @@ func reason(why string) string {
 	return why
 }
 
-// unknownCommand is what lockform does itself: it shows the help when there is
-// no argument.
-func unknownCommand(_ context.Context, cmd *cli.Command) error {
+// Unknown is what a command with subcommands does itself: it shows the help
+// when there is no argument.
+func Unknown(_ context.Context, cmd *cli.Command) error {
 	if !cmd.Args().Present() {
-		printHelp(cmd.Root().Writer, "", cmd)
+		PrintHelp(cmd.Root().Writer, "", cmd)
 		if cmd.Root() == cmd {
 			return nil
 		}
-		return usageOf(cmd, "a subcommand is missing")
+		return Usage(cmd, "a subcommand is missing")
 	}
 	name := cmd.Args().First()
 	var names []string
 	for _, c := range cmd.Commands {
 		names = append(names, c.Name)
 	}
-	return usageOf(cmd, "there is no command %q%s", name, didYouMean("", name, names))
+	return Usage(cmd, "there is no command %q%s", name, didYouMean("", name, names))
 }
 
-// noArgs refuses arguments.
-func noArgs(cmd *cli.Command) error { return atMost(cmd, 0) }
+// NoArgs refuses arguments.
+func NoArgs(cmd *cli.Command) error { return AtMost(cmd, 0) }
 
-// atMost refuses more than n arguments.
-func atMost(cmd *cli.Command, n int) error {
+// AtMost refuses more than n arguments.
+func AtMost(cmd *cli.Command, n int) error {
 	if cmd.Args().Len() > n {
-		return usageOf(cmd, "unexpected argument %q", cmd.Args().Get(n))
+		return Usage(cmd, "unexpected argument %q", cmd.Args().Get(n))
 	}
 	return nil
 }

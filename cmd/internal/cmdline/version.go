@@ -1,9 +1,10 @@
-package main
+package cmdline
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -12,22 +13,24 @@ import (
 	"github.com/lockform/lockform/zkfs"
 )
 
-func (a *app) version() *cli.Command {
+// Version returns the command that prints the version to w.
+func Version(program string, w io.Writer) *cli.Command {
 	var asJSON bool
 	return &cli.Command{
 		Name: "version", Usage: "print the version",
-		Flags:       []cli.Flag{boolFlag("json", "print JSON", &asJSON)},
-		Description: "Examples:\n  lockform version\n  lockform version -json",
+		Flags:       []cli.Flag{Bool("json", "print JSON", &asJSON)},
+		Description: "Examples:\n  " + program + " version\n  " + program + " version -json",
 		Action: func(_ context.Context, cmd *cli.Command) error {
-			if err := noArgs(cmd); err != nil {
+			if err := NoArgs(cmd); err != nil {
 				return err
 			}
-			return a.showVersion(asJSON)
+			return ShowVersion(w, program, asJSON)
 		},
 	}
 }
 
-func (a *app) showVersion(asJSON bool) error {
+// ShowVersion writes the version of a program.
+func ShowVersion(w io.Writer, program string, asJSON bool) error {
 	v := struct {
 		Version  string `json:"version"`
 		Commit   string `json:"commit,omitempty"`
@@ -35,11 +38,11 @@ func (a *app) showVersion(asJSON bool) error {
 		Go       string `json:"go"`
 	}{zkfs.Version(), commit(), runtime.GOOS + "_" + runtime.GOARCH, runtime.Version()}
 	if asJSON {
-		e := json.NewEncoder(a.Out)
+		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(v)
 	}
-	_, err := fmt.Fprintf(a.Out, "lockform v%s\non %s, %s\n", v.Version, v.Platform, v.Go)
+	_, err := fmt.Fprintf(w, "%s v%s\non %s, %s\n", program, v.Version, v.Platform, v.Go)
 	return err
 }
 

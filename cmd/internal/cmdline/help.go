@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// help prints what -help prints.
-func help() *cli.Command {
+// Help returns a command that prints what -help prints.
+func Help(example string) *cli.Command {
 	return &cli.Command{
 		Name: "help", Usage: "show the help of a command", ArgsUsage: "[COMMAND]",
-		Description: "Examples:\n  lockform-agent help exec",
+		Description: "Examples:\n  " + example,
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			about := cmd.Root()
 			for _, name := range cmd.Args().Slice() {
@@ -23,19 +23,19 @@ func help() *cli.Command {
 					for _, c := range about.Commands {
 						names = append(names, c.Name)
 					}
-					return usage(cmd.Root(), "there is no command %q%s", name, didYouMean("", name, names))
+					return Usage(cmd.Root(), "there is no command %q%s", name, didYouMean("", name, names))
 				}
 				about = sub
 			}
-			printHelp(cmd.Root().Writer, "", about)
+			PrintHelp(cmd.Root().Writer, "", about)
 			return nil
 		},
 	}
 }
 
-// printHelp writes the help of a command; it stands in for the framework's
+// PrintHelp writes the help of a command; it stands in for the framework's
 // templates, which write flags with two dashes.
-func printHelp(w io.Writer, _ string, data any) {
+func PrintHelp(w io.Writer, _ string, data any) {
 	cmd, ok := data.(*cli.Command)
 	if !ok {
 		return
@@ -67,7 +67,7 @@ func printHelp(w io.Writer, _ string, data any) {
 		}
 		printRows(w, rows)
 	}
-	if rows := flagRows(cmd.Flags); len(rows) > 0 {
+	if rows := FlagRows(cmd.Flags); len(rows) > 0 {
 		title := "Flags"
 		if cmd == cmd.Root() {
 			title = "Global flags, before the command"
@@ -79,11 +79,12 @@ func printHelp(w io.Writer, _ string, data any) {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", strings.TrimRight(examples, "\n"))
 	}
 	if cmd == cmd.Root() {
-		fmt.Fprintln(w, "\nFlags are written -flag or --flag, before or after arguments.\nUse \"lockform-agent COMMAND -help\" for more about a command.")
+		fmt.Fprintf(w, "\nFlags are written -flag or --flag, before or after arguments.\nUse \"%s COMMAND -help\" for more about a command.\n", name)
 	}
 }
 
-func flagRows(flags []cli.Flag) [][2]string {
+// FlagRows returns how the help writes flags, and what they are for.
+func FlagRows(flags []cli.Flag) [][2]string {
 	var rows [][2]string
 	for _, f := range flags {
 		doc, ok := f.(cli.DocGenerationFlag)

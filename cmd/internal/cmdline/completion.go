@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"context"
@@ -14,7 +14,8 @@ import (
 // stand before it; urfave/cli recognises it.
 const completionRequest = "--generate-shell-completion"
 
-func isCompletion(args []string) bool {
+// IsCompletion reports whether the scripts ask.
+func IsCompletion(args []string) bool {
 	return len(args) > 1 && args[len(args)-1] == completionRequest
 }
 
@@ -27,36 +28,46 @@ var (
 	fishScript string
 )
 
-// completion makes the framework's command ours: its scripts need the
-// bash-completion package and complete flags with two dashes only.
-func (a *app) completion(cmd *cli.Command) {
+// Completion makes cmd, the framework's command, ours: the framework's scripts
+// need the bash-completion package and complete flags with two dashes only.
+// Ours ask the program what could stand next, by a last argument that
+// urfave/cli recognises; behind "--" they must not, since that could run the
+// command that stands there.
+func Completion(cmd *cli.Command, program string, w io.Writer) {
+	names := strings.NewReplacer("PROGRAM", program, "FUNCTION", "_"+strings.ReplaceAll(program, "-", "_"))
 	script := func(shell, text, where string) *cli.Command {
 		return &cli.Command{
 			Name: shell, Usage: "print the script for " + shell,
 			Description: "Examples:\n  " + where,
 			Action: func(_ context.Context, cmd *cli.Command) error {
-				if err := noArgs(cmd); err != nil {
+				if err := NoArgs(cmd); err != nil {
 					return err
 				}
-				_, err := io.WriteString(a.Out, text)
+				_, err := names.WriteString(w, text)
 				return err
 			},
 		}
 	}
+	bash, zsh := "source <("+program+" completion bash)", "source <("+program+" completion zsh)"
+	fish := program + " completion fish >~/.config/fish/completions/" + program + ".fish"
 	*cmd = cli.Command{
 		Name: "completion", Usage: "print a script that completes commands and flags in a shell",
-		Action: unknownCommand,
-		Description: `Examples:
-  source <(lockform completion bash)                                   # in ~/.bashrc
-  source <(lockform completion zsh)                                    # in ~/.zshrc
-  lockform completion fish >~/.config/fish/completions/lockform.fish`,
-		Commands: []*cli.Command{
-			script("bash", bashScript, "source <(lockform completion bash)"),
-			script("zsh", zshScript, "source <(lockform completion zsh)"),
-			script("fish", fishScript, "lockform completion fish >~/.config/fish/completions/lockform.fish"),
-		},
+		Action:      Unknown,
+		Description: "Examples:\n  " + bash + "    # in ~/.bashrc\n  " + zsh + "     # in ~/.zshrc\n  " + fish,
+		Commands:    []*cli.Command{script("bash", bashScript, bash), script("zsh", zshScript, zsh), script("fish", fishScript, fish)},
 	}
-	prepare(cmd)
+	Prepare(cmd)
+}
+
+// Prepare gives a command and those below what they all have in common: the
+// help, the words of errors, what completes them.
+func Prepare(cmd *cli.Command) {
+	cli.HelpPrinter = PrintHelp
+	cmd.OnUsageError = onUsageError
+	cmd.ShellComplete = complete
+	for _, sub := range cmd.Commands {
+		Prepare(sub)
+	}
 }
 
 // complete writes what can stand next, one "name:description" per line. After
