@@ -212,7 +212,11 @@ func (l *loader) layout() *layout.Layout {
 	}
 	for _, in := range l.locks {
 		if in.policy.ok {
-			out.Locks = append(out.Locks, layout.Lock{Declared: in.Declared, Policy: in.policy.policy})
+			k := layout.Lock{Declared: in.Declared, Policy: in.policy.policy}
+			if in.base != nil {
+				k.PolicyName = in.base.name
+			}
+			out.Locks = append(out.Locks, k)
 		}
 	}
 	if l.errors == 0 {

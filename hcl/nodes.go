@@ -41,6 +41,7 @@ type instance struct {
 	ens    *ensemble
 	acl    *aclInUse
 	policy *effectivePolicy // locks
+	base   *policyValue     // what policy is made of; nil for none
 }
 
 // prepare checks the references of a node and of what is inside, and finds out
@@ -155,10 +156,10 @@ func (l *loader) instance(n *node, outer *scope, ctx *hcl.EvalContext, each cty.
 				Address: s.address, Path: s.path, Ensemble: s.ensemble.Name,
 				Protected: s.protected, Adopt: s.adopt, Pos: pos(n.def),
 			},
-			node: n, pathAt: pathAt, ens: s.ensemble, acl: s.acl, policy: eff,
+			node: n, pathAt: pathAt, ens: s.ensemble, acl: s.acl, policy: eff, base: s.policy,
 		}
 		if s.acl.acl != nil {
-			inst.ACL = s.acl.acl.entries
+			inst.ACL, inst.ACLName = s.acl.acl.entries, s.acl.acl.name
 		}
 		if !s.acl.implied {
 			inst.ACLPos = pos(s.acl.at)

@@ -143,6 +143,7 @@ type Declared struct {
 	Adopt     bool     // lifecycle.adopt
 	Pos       Pos      // of the block
 	ACLPos    Pos      // of the attribute that set the ACL; zero where none did
+	ACLName   string   // by which the configuration refers to it, such as "acl.open"; may be ""
 }
 
 // A Namespace is a parent of locks and of other namespaces.
@@ -151,5 +152,6 @@ type Namespace struct{ Declared }
 // A Lock is the parent of contenders.
 type Lock struct {
 	Declared
-	Policy Policy
+	Policy     Policy
+	PolicyName string // of the policy block that it is made of, such as "policy.nightly"; "" for none
 }

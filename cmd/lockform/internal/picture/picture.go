@@ -3,6 +3,7 @@
 package picture
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func (d *drawing) ensemble(l *layout.Layout, e *layout.Ensemble) {
 		g.nodes = append(g.nodes, box)
 		d.inside(at, n.Path, box.name)
 		at[n.Path] = box.name
-		d.acl(box.name, n.ACL)
+		d.acl(box.name, &n.Declared)
 	}
 	for _, like := range crowds(l, e.Name) {
 		first := like[0]
@@ -103,8 +104,8 @@ func (d *drawing) ensemble(l *layout.Layout, e *layout.Ensemble) {
 			}
 			g.nodes = append(g.nodes, box)
 			d.inside(at, k.Path, box.name)
-			d.acl(box.name, k.ACL)
-			d.policy(box.name, &k.Policy)
+			d.acl(box.name, &k.Declared)
+			d.policy(box.name, k)
 		}
 	}
 	d.groups = append(d.groups, g)
@@ -121,18 +122,19 @@ func (d *drawing) inside(at map[zkfs.Path]string, p zkfs.Path, to string) {
 }
 
 // acl draws the edge to the box of an ACL, and that box when it is new.
-func (d *drawing) acl(from string, acl zkfs.ACL) {
-	lines := []string{"acl"}
-	for _, e := range acl.Canonical() {
+func (d *drawing) acl(from string, of *layout.Declared) {
+	lines := []string{cmp.Or(of.ACLName, "acl")}
+	for _, e := range of.ACL.Canonical() {
 		lines = append(lines, grant(e))
 	}
-	d.sharedBox(from, "acl", acl.String(), lines)
+	d.sharedBox(from, "acl", of.ACLName+" "+of.ACL.String(), lines)
 }
 
-// policy draws the edge to the box of what a lock's configuration sets; one
-// with nothing but defaults has none.
-func (d *drawing) policy(from string, p *layout.Policy) {
-	lines := []string{"policy"}
+// policy draws the edge to the box of what a lock's configuration sets, with
+// what it overrides; one with nothing but defaults has none.
+func (d *drawing) policy(from string, k *layout.Lock) {
+	p := &k.Policy
+	lines := []string{cmp.Or(k.PolicyName, "policy")}
 	for _, a := range p.Attributes() {
 		switch {
 		case !slices.Contains(p.Written, a.Name):
@@ -144,7 +146,7 @@ func (d *drawing) policy(from string, p *layout.Policy) {
 			lines = append(lines, a.Name+" = "+strings.Trim(a.Value, `"`))
 		}
 	}
-	if len(lines) > 1 {
+	if len(lines) > 1 || k.PolicyName != "" {
 		d.sharedBox(from, "policy", strings.Join(lines, "\n"), lines)
 	}
 }
@@ -194,7 +196,7 @@ func crowds(l *layout.Layout, ensemble string) [][]*layout.Lock {
 			all = append(all, []*layout.Lock{k})
 			continue
 		}
-		key := strings.Join([]string{block, k.Path.Parent().String(), k.Spec()}, "\x00")
+		key := strings.Join([]string{block, k.Path.Parent().String(), k.ACLName, k.PolicyName, k.Spec()}, "\x00")
 		if at, ok := index[key]; ok {
 			all[at] = append(all[at], k)
 			continue

@@ -28,17 +28,18 @@ func sample() *layout.Layout {
 	semaphore.Mode, semaphore.Permits, semaphore.Written = layout.Semaphore, 3, []string{"mode", "permits"}
 	ns := func(ensemble, address, path string, protected bool) {
 		l.Namespaces = append(l.Namespaces, layout.Namespace{Declared: layout.Declared{
-			Address: layout.Address(address), Path: zkfs.Path(path), Ensemble: ensemble, ACL: zkfs.ReadOnly(), Protected: protected,
+			Address: layout.Address(address), Path: zkfs.Path(path), Ensemble: ensemble, ACL: zkfs.ReadOnly(), ACLName: "acl.read_only", Protected: protected,
 		}})
 	}
 	lock := func(ensemble, address, path string, p layout.Policy) {
 		l.Locks = append(l.Locks, layout.Lock{Declared: layout.Declared{
-			Address: layout.Address(address), Path: zkfs.Path(path), Ensemble: ensemble, ACL: team,
+			Address: layout.Address(address), Path: zkfs.Path(path), Ensemble: ensemble, ACL: team, ACLName: `acl.team["app"]`,
 		}, Policy: p})
 	}
 	ns("main", `namespace.jobs["a \"b\" #1"]`, "/jobs/a", true)
 	ns("main", `namespace.jobs["a \"b\" #1"].namespace.adhoc`, "/jobs/a/adhoc", false)
 	lock("main", `namespace.jobs["a \"b\" #1"].lock.report`, "/jobs/a/report", nightly)
+	l.Locks[0].PolicyName = "policy.nightly"
 	for i := range 20 {
 		lock("main", fmt.Sprintf(`namespace.jobs["a \"b\" #1"].namespace.adhoc.lock.shard["%02d"]`, i), fmt.Sprintf("/jobs/a/adhoc/shard-%02d", i), layout.DefaultPolicy())
 	}
