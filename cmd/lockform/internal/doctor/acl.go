@@ -72,8 +72,8 @@ func (j *treeJudge) acl(kind layout.Kind, n zkfs.Node) []group {
 		found = append(found, group{severity: severity, check: check, summary: summary, remedy: remedy})
 	}
 	open := n.ACL.Grants() &^ zkfs.Read
-	if kind == layout.KindLock {
-		open &^= zkfs.Create // whoever may take the lock
+	if kind == layout.KindLock || n.Path == j.Ledger.Path.Parent() {
+		open &^= zkfs.Create // to take the lock; to begin another layout
 	}
 	if open != 0 {
 		add(Warning, "open_acl", "Everyone has "+open.String()+" on %s",

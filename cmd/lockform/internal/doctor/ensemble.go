@@ -64,12 +64,7 @@ func (j *judge) server(s *Server) {
 		j.add(Error, "quorum", s.Address, "The server has lost its quorum and is read-only",
 			"Bring enough of the other servers back. Until then no lock can be taken through it.")
 	}
-	for _, w := range []string{"srvr", "mntr"} {
-		if slices.Contains(s.WordsRefused, w) {
-			j.add(Note, "words", s.Address, fmt.Sprintf("The server does not allow the four-letter word %q, so that not everything could be checked", w),
-				fmt.Sprintf("Add it to 4lw.commands.whitelist: %s.", strings.Join(words, ", ")))
-		}
-	}
+	j.words(s)
 	if s.Latency.Avg > slowAverage {
 		j.add(Warning, "latency", s.Address, fmt.Sprintf("Requests take %s ms on average", decimal(s.Latency.Avg)),
 			"Look at its disk first: every write waits until it is on the disk of a majority. A transaction log on a disk of its own helps most.")
@@ -90,6 +85,25 @@ func (j *judge) server(s *Server) {
 	if s.MinSession > 0 && asked > 0 && (asked < s.MinSession || asked > s.MaxSession) {
 		j.add(Note, "session_timeout", s.Address, fmt.Sprintf("The server grants session timeouts from %d ms to %d ms, and the ensemble is declared with %s", s.MinSession, s.MaxSession, j.Session),
 			"It is adjusted to that range. Declare one that lies in it, or change minSessionTimeout and maxSessionTimeout of the servers.")
+	}
+}
+
+// words tells what could not be checked since a four-letter word is not allowed.
+func (j *judge) words(s *Server) {
+	var refused, unknown []string
+	for _, w := range []struct{ word, tells string }{
+		{"srvr", "its mode, release and latency"},
+		{"mntr", "whether all voting servers are in step"},
+		{"conf", "its tickTime, on which the leases of locks rest"},
+	} {
+		if slices.Contains(s.WordsRefused, w.word) {
+			refused, unknown = append(refused, w.word), append(unknown, w.tells)
+		}
+	}
+	if len(refused) > 0 {
+		j.add(Note, "words", s.Address, fmt.Sprintf("The server does not allow the four-letter %s %s, so that it is not known for sure: %s",
+			verb(len(refused), "word", "words"), strings.Join(refused, ", "), strings.Join(unknown, "; ")),
+			fmt.Sprintf("Set 4lw.commands.whitelist=%s in its configuration.", strings.Join(words, ",")))
 	}
 }
 

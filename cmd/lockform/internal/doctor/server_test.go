@@ -66,14 +66,14 @@ func TestJudgeServers(t *testing.T) {
 		"Overloaded":     {three(func(s *Server) { s.Outstanding = 400 }), []string{"warning outstanding a:1: 400 requests wait"}},
 		"LongerTick":     {three(func(s *Server) { s.TickTime = 4000 }), []string{"error tick_time a:1: The server's tickTime is 4s"}},
 		"SessionTooLong": {three(func(s *Server) { s.MaxSession = 10000 }), []string{"note session_timeout a:1: The server grants session timeouts from 4000 ms to 10000 ms"}},
-		"WordsRefused":   {three(func(s *Server) { s.WordsRefused = []string{"envi", "mntr"} }), []string{`note words a:1: The server does not allow the four-letter word "mntr"`}},
+		"WordsRefused":   {three(func(s *Server) { s.WordsRefused = []string{"envi", "mntr"} }), []string{"note words a:1: The server does not allow the four-letter word mntr, so that it is not known for sure: whether all voting servers are in step"}},
 		"Versions":       {three(func(s *Server) { s.Version = "3.9.1" }), []string{"warning version : The servers run different releases: 3.8.0-5a02a05, 3.9.1"}},
 		"Old":            {[]Server{member("a:1", "leader", func(s *Server) { s.Version = "3.4.14" }), member("b:1", "follower", func(s *Server) { s.Version = "3.4.14" })}, []string{"note quorum : The ensemble has 2", "warning version a:1: ZooKeeper 3.4.14 is too old"}},
 		"WithoutMultiRead": {
 			[]Server{member("a:1", "leader", func(s *Server) { s.Version = "3.5.8" }), member("b:1", "follower", func(s *Server) { s.Version = "3.5.8" }), member("c:1", "follower", func(s *Server) { s.Version = "3.5.8" })},
 			[]string{"note version a:1: ZooKeeper 3.5.8 cannot read many znodes with one request"},
 		},
-		"NothingTold": {[]Server{{Address: "a:1", Reachable: true, Serving: true, Outstanding: -1, TickTime: -1, MinSession: -1, WordsRefused: []string{"mntr", "srvr"}}}, []string{`note words a:1: The server does not allow the four-letter word "mntr"`, `note words a:1: The server does not allow the four-letter word "srvr"`}},
+		"NothingTold": {[]Server{{Address: "a:1", Reachable: true, Serving: true, Outstanding: -1, TickTime: -1, MinSession: -1, WordsRefused: []string{"mntr", "srvr"}}}, []string{"note words a:1: The server does not allow the four-letter words srvr, mntr, so that"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
