@@ -214,6 +214,10 @@ func TestNestedTooDeeply(t *testing.T) {
 		"Native":       {files: map[string]string{"a.hcl": deep}},
 		"JSON":         {files: map[string]string{"a.hcl.json": `{"locals": {"a": ` + strings.Repeat("[", n) + strings.Repeat("]", n) + "}}"}},
 		"Template":     {files: map[string]string{"a.hcl": `locals { a = "` + strings.Repeat(`${"`, n) + strings.Repeat(`"}`, n) + `" }`}},
+		"Negations":    {files: map[string]string{"a.hcl": "locals { a = " + strings.Repeat("!", n) + "true }"}},
+		"Minuses":      {files: map[string]string{"a.hcl": "locals { a = " + strings.Repeat("- ", n) + "1 }"}},
+		"Splats":       {files: map[string]string{"a.hcl": "locals { a = [1]" + strings.Repeat("[*]", n) + " }"}},
+		"Decoded":      {files: map[string]string{"a.hcl": "layout \"x\" {}\nlocals { a = jsondecode(file(\"b\")) }\nlock \"a\" { path = \"/${length(local.a)}\" }", "b": strings.Repeat("[", n)}},
 		"VariableFile": {files: map[string]string{"a.hcl": "layout \"x\" {}", "lockform.vars.hcl": "a = " + strings.Repeat("[", n)}},
 		"Flag":         {map[string]string{"a.hcl": "layout \"x\" {}\nvariable \"a\" { type = list(string) }"}, Options{Vars: []Assignment{{Name: "a", Value: strings.Repeat("[", n)}}}},
 	} {
@@ -226,6 +230,22 @@ func TestNestedTooDeeply(t *testing.T) {
 	}
 	if _, d := Format([]byte(deep), "a.hcl"); !d.HasErrors() {
 		t.Errorf("Format gave no error")
+	}
+}
+
+// TestNotAText checks that a file of other bytes is one fault and not one for
+// each byte.
+func TestNotAText(t *testing.T) {
+	for name, file := range map[string]string{"Native": "a.hcl", "JSON": "a.hcl.json", "Values": "lockform.vars.hcl"} {
+		t.Run(name, func(t *testing.T) {
+			_, d := Load(directory(t, map[string]string{"z.hcl": "layout \"x\" {}", file: strings.Repeat("\x00", 100_000)}), Options{})
+			if len(d) != 1 || d[0].Summary != "Not a text file" {
+				t.Errorf("got %d diagnostics, want one: not a text file", len(d))
+			}
+		})
+	}
+	if _, d := Format([]byte("a = \x00"), "a.hcl"); len(d) != 1 {
+		t.Errorf("Format gave %d diagnostics, want 1", len(d))
 	}
 }
 

@@ -136,8 +136,8 @@ func (l *loader) parse(src []byte, name string, values bool) *source {
 	s := &source{name: name, values: values}
 	l.sources[name] = s
 	var diags hcl.Diagnostics
-	if at := tooDeep(src); at > 0 {
-		diags = deepDiagnostic(src, name, at)
+	if refused := unfit(src, name); refused != nil {
+		diags = refused
 	} else if s.isJSON() {
 		s.file, diags = json.Parse(src, name)
 	} else {
@@ -164,11 +164,16 @@ func (l *loader) parse(src []byte, name string, values bool) *source {
 // each level, and would end the program where the stack is full.
 const maxDepth = 1000
 
+// maxRun is how many signs, each a level of its own, may follow one another: the
+// operators of !!x and - -x, and the splats of x[*][*]. A line drawn in a
+// comment is shorter.
+const maxRun = 10_000
+
 // tooDeep returns where the brackets of a source become deeper than maxDepth,
-// and 0 where they do not. Brackets in text count too, which does no harm:
-// nobody writes a thousand that are not closed.
+// or its signs more than maxRun, and 0 where they do not. Brackets in text
+// count too, which does no harm: nobody writes a thousand that are not closed.
 func tooDeep(src []byte) int {
-	depth := 0
+	depth, run := 0, 0
 	for i, c := range src {
 		switch c {
 		case '(', '[', '{':
@@ -177,9 +182,31 @@ func tooDeep(src []byte) int {
 			}
 		case ')', ']', '}':
 			depth = max(depth-1, 0)
+		case '!', '-', '*':
+			if run++; run > maxRun {
+				return i
+			}
+		case ' ', '\t', '\r', '\n', '.':
+		default:
+			run = 0
 		}
 	}
 	return 0
+}
+
+// unfit returns why a source is not given to a parser, nil when it is. A parser
+// finds a fault in every byte of a file that is no text.
+func unfit(src []byte, name string) hcl.Diagnostics {
+	if at := tooDeep(src); at > 0 {
+		return deepDiagnostic(src, name, at)
+	}
+	if bytes.IndexByte(src, 0) >= 0 {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Not a text file",
+			Detail: name + " has bytes that are not text: it was damaged, or is another kind of file. Restore it, or move it away.",
+		}}
+	}
+	return nil
 }
 
 func deepDiagnostic(src []byte, name string, at int) hcl.Diagnostics {
@@ -189,7 +216,7 @@ func deepDiagnostic(src []byte, name string, at int) hcl.Diagnostics {
 	to := hcl.Pos{Line: line, Column: column + 1, Byte: at + 1}
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagError, Summary: "Nested too deeply",
-		Detail:  fmt.Sprintf("Brackets are nested more than %d levels deep here. Take parts out into locals.", maxDepth),
+		Detail:  fmt.Sprintf("Brackets are nested more than %d levels deep here, or more than %d signs follow one another. Take parts out into locals.", maxDepth, maxRun),
 		Subject: &hcl.Range{Filename: name, Start: from, End: to},
 	}}
 }

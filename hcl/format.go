@@ -21,9 +21,7 @@ func Format(src []byte, filename string) ([]byte, Diagnostics) {
 	// The formatter takes anything; only the parser knows what is wrong.
 	var f *hcl.File
 	var diags hcl.Diagnostics
-	if at := tooDeep(src); at > 0 {
-		diags = deepDiagnostic(src, filename, at)
-	} else {
+	if diags = unfit(src, filename); diags == nil {
 		f, diags = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	}
 	if f == nil {

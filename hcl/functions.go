@@ -36,8 +36,8 @@ var pureFunctions = map[string]function.Function{
 	"alltrue": allTrueFunc, "anytrue": anyTrueFunc, "index": indexFunc, "length": lengthFunc, "lookup": lookupFunc,
 	"matchkeys": matchKeysFunc, "one": oneFunc, "sum": sumFunc, "transpose": transposeFunc,
 
-	"csvdecode": stdlib.CSVDecodeFunc, "jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc,
-	"yamldecode": yaml.YAMLDecodeFunc, "yamlencode": yaml.YAMLEncodeFunc,
+	"csvdecode": stdlib.CSVDecodeFunc, "jsondecode": shallow(stdlib.JSONDecodeFunc), "jsonencode": stdlib.JSONEncodeFunc,
+	"yamldecode": shallow(yaml.YAMLDecodeFunc), "yamlencode": yaml.YAMLEncodeFunc,
 	"base64decode": base64DecodeFunc, "base64encode": base64EncodeFunc, "base64gzip": base64GzipFunc,
 	"textdecodebase64": textDecodeBase64Func, "textencodebase64": textEncodeBase64Func, "urlencode": urlEncodeFunc, "urldecode": urlDecodeFunc,
 
@@ -160,6 +160,28 @@ var isSensitiveFunc = function.New(&function.Spec{
 		return cty.BoolVal(args[0].HasMark(sensitive)), nil
 	},
 })
+
+// shallow makes a function refuse a text that is nested so deep that its parser
+// would fill the stack.
+func shallow(f function.Function) function.Function {
+	check := func(args []cty.Value) error {
+		if args[0].IsKnown() && tooDeep([]byte(args[0].AsString())) > 0 {
+			return function.NewArgErrorf(0, "the text has brackets more than %d levels deep", maxDepth)
+		}
+		return nil
+	}
+	return function.New(&function.Spec{
+		Description: f.Description(),
+		Params:      f.Params(),
+		Type: func(args []cty.Value) (cty.Type, error) {
+			if err := check(args); err != nil {
+				return cty.NilType, err
+			}
+			return f.ReturnTypeForValues(args)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call(args) },
+	})
+}
 
 // conversion returns a function that converts to a type. What it says about a
 // sensitive value does not repeat it.
