@@ -88,6 +88,9 @@ func (d *differ) ancestorACL(n zkfs.Node) (zkfs.ACL, bool) {
 // leftover deals with a namespace or lock that is not declared any more.
 func (d *differ) leftover(n zkfs.Node, rec layout.Record) {
 	s := Step{Address: rec.Address, Path: n.Path, Kind: rec.Kind, Pre: precondition(n), OldData: n.Data, Reason: "not declared any more"}
+	if p, ok := d.declares[rec.Address]; ok {
+		s.Reason = fmt.Sprintf("it is declared at %s now", p)
+	}
 	if w := d.byPath[n.Path]; w != nil {
 		s.Pos = w.Pos
 	}

@@ -122,6 +122,7 @@ type differ struct {
 
 	wants    []*want
 	byPath   map[zkfs.Path]*want
+	declares map[layout.Address]zkfs.Path
 	steps    map[zkfs.Path]int // index into e.Steps
 	leaving  map[zkfs.Path]int // by parent: children that are to be deleted
 	needed   map[zkfs.Path]int // by parent: children that stay ours
@@ -138,8 +139,9 @@ func newDiffer(l *layout.Layout, live *Live, o Options) *differ {
 		needed:  make(map[zkfs.Path]int),
 	}
 	d.byPath = make(map[zkfs.Path]*want, len(d.wants))
+	d.declares = make(map[layout.Address]zkfs.Path, len(d.wants))
 	for _, w := range d.wants {
-		d.byPath[w.Path] = w
+		d.byPath[w.Path], d.declares[w.Address] = w, w.Path
 	}
 	if e, ok := l.Ensemble(live.Ensemble); ok {
 		d.e.Servers, d.e.Chroot, d.e.Connection = e.Servers, e.Chroot, e.Fingerprint()

@@ -426,6 +426,10 @@ func TestMovedToAnotherPathWarns(t *testing.T) {
 	if len(p.Warnings) != 1 || p.Warnings[0].Pos != pos(9) || p.Summary().Delete != 1 {
 		t.Errorf("got %+v\n%s", p.Warnings, text(t, p))
 	}
+	p = makePlan(t, s, testLayout(lock("lock.old", "/b")), Options{})
+	if got, want := text(t, p), "- lock.old (/a): delete # it is declared at /b now\n"; !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant %q in it", got, want)
+	}
 	if p = makePlan(t, s, testLayout(lock("lock.new", "/a"), moved), Options{}); len(p.Warnings) != 0 || p.Summary().Move != 1 {
 		t.Errorf("got %+v\n%s", p.Warnings, text(t, p))
 	}

@@ -243,7 +243,7 @@ func (cl *claim) view(children []string) (view, error) {
 	}
 	if !cl.opts.AllowForeign {
 		if blind := v.queue.Blind(cl.shared); len(blind) > 0 {
-			return v, fmt.Errorf("%w: %s cannot see %s and would hold beside it", ErrForeignRecipe, names(blind), node.Base())
+			return v, fmt.Errorf("%w: %s cannot see %s and would hold beside it; declare a recipe that its client sees, such as kazoo or bridge", ErrForeignRecipe, names(blind), node.Base())
 		}
 	}
 	if v.semaphore {
