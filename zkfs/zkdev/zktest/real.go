@@ -57,6 +57,7 @@ type RealConfig struct {
 	Tick  time.Duration // 0: Tick
 	Certs *Certs        // with them, a second port with mutual TLS
 	Extra []string      // further lines of zoo.cfg
+	Heap  string        // the JVM's -Xmx, and a JVM that makes itself fast as those of users do; "": 256m, and one that starts soon
 }
 
 // StartReal starts a real server for one test and stops it at its end.
@@ -129,10 +130,14 @@ func tryReal(c RealConfig) (*RealServer, error) {
 		return nil, fmt.Errorf("make ZooKeeper's log: %w", err)
 	}
 	defer log.Close()
-	s.cmd = exec.Command("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+	jvm := []string{"-Xmx256m", "-XX:TieredStopAtLevel=1"}
+	if c.Heap != "" {
+		jvm = []string{"-Xmx" + c.Heap}
+	}
+	s.cmd = exec.Command("java", append(jvm, "-XX:+UseSerialGC",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 		"-Dzookeeper.DigestAuthenticationProvider.superDigest="+superDigest(),
-		"-cp", classPath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)
+		"-cp", classPath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	// A test binary that is killed must not leave its server behind. The signal
 	// comes when the starting thread ends, so that thread is kept until then.
