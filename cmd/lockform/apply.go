@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -197,8 +196,12 @@ func (a *app) applyFile(ctx context.Context, f *applyFlags, file string) error {
 	return err
 }
 
+// maxPlanFile is how much of a plan file is read, in bytes: several times what
+// the plan of a hundred thousand locks has.
+const maxPlanFile = 512 << 20
+
 func readPlan(file string) (*plan.Plan, error) {
-	data, err := os.ReadFile(file)
+	data, err := readAny(file, maxPlanFile)
 	if err != nil {
 		return nil, &fault{summary: "cannot read the plan file", detail: sentence(err.Error()), err: err}
 	}

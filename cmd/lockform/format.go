@@ -128,7 +128,7 @@ func (f *formatter) files(dir string) ([]string, error) {
 }
 
 func (f *formatter) file(ctx context.Context, path string) error {
-	src, err := os.ReadFile(path)
+	src, err := readFile(path, 64<<20)
 	if err != nil {
 		return err
 	}

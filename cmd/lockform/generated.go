@@ -29,7 +29,10 @@ func (a *app) generateConfig(ctx context.Context, f *layoutFlags, file string) (
 			return answer, err
 		}
 	}
-	l, diags := hcl.Load(".", o)
+	l, diags, err := a.read(ctx, o)
+	if err != nil {
+		return false, err
+	}
 	if err := a.diagnose(ctx, diags, true); err != nil {
 		return false, err
 	}

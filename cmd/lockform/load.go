@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -79,11 +80,37 @@ func (a *app) options(ctx context.Context, f *layoutFlags) hcl.Options {
 // load reads the layout of the working directory and shows what is wrong with
 // it. The error is errReported when that has been said.
 func (a *app) load(ctx context.Context, f *layoutFlags) (*layout.Layout, error) {
-	l, diags := hcl.Load(".", a.options(ctx, f))
+	l, diags, err := a.read(ctx, a.options(ctx, f))
+	if err != nil {
+		return nil, err
+	}
 	if err := a.diagnose(ctx, diags, f.quiet); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+// read is hcl.Load of the working directory that ^C ends too: expressions
+// can take as long as somebody writes them to. A question that stands on the
+// terminal gets a moment to restore it.
+func (a *app) read(ctx context.Context, o hcl.Options) (*layout.Layout, hcl.Diagnostics, error) {
+	var l *layout.Layout
+	var diags hcl.Diagnostics
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l, diags = hcl.Load(".", o)
+	}()
+	select {
+	case <-done:
+		return l, diags, nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
+	return nil, nil, context.Cause(ctx)
 }
 
 // diagnose shows diagnostics, and returns errReported when one is an error.
@@ -100,6 +127,9 @@ func (a *app) diagnose(ctx context.Context, diags hcl.Diagnostics, quiet bool) e
 	if !a.mute && (diags.HasErrors() || !quiet) {
 		if err := diags.WriteText(a.Err, term.Width(a.Err), a.ErrColor()); err != nil {
 			return err
+		}
+		if len(diags) > 0 && !diags.HasErrors() {
+			fmt.Fprintln(a.Err) // what follows is no part of the warnings
 		}
 	}
 	if diags.HasErrors() {

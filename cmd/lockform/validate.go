@@ -8,7 +8,6 @@ import (
 
 	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/term"
-	"github.com/lockform/lockform/hcl"
 )
 
 func (a *app) validate() *cli.Command {
@@ -30,7 +29,10 @@ Examples:
 			}
 			o := a.options(ctx, &f)
 			o.Ask, o.Validate = nil, true
-			_, diags := hcl.Load(".", o)
+			_, diags, err := a.read(ctx, o)
+			if err != nil {
+				return err
+			}
 			if asJSON {
 				doc, err := diags.JSON()
 				if err != nil {
@@ -51,7 +53,7 @@ Examples:
 			if n := diags.Warnings(); n > 0 {
 				text = "The configuration is valid, but there were warnings as shown above."
 			}
-			_, err := fmt.Fprintf(a.Out, "%s %s\n", term.Paint(a.OutColor(), "Success!", term.Green, term.Bold), text)
+			_, err = fmt.Fprintf(a.Out, "%s %s\n", term.Paint(a.OutColor(), "Success!", term.Green, term.Bold), text)
 			return err
 		},
 	}
