@@ -76,7 +76,7 @@ func (j *treeJudge) acl(kind layout.Kind, n zkfs.Node) []group {
 		open &^= zkfs.Create // to take the lock; to begin another layout
 	}
 	if open != 0 {
-		add(Warning, "open_acl", "Everyone has "+open.String()+" on %s",
+		add(Warning, "open_acl", "Everyone has "+permWords(open)+" on %s",
 			"Anyone who reaches the ensemble can change or remove it, or what is in it. Give it an acl that names who may do what, and apply.")
 	}
 	switch {
@@ -106,6 +106,21 @@ func (j *treeJudge) acl(kind layout.Kind, n zkfs.Node) []group {
 		}
 	}
 	return found
+}
+
+// permWords lists permissions by their words, such as "create and delete".
+func permWords(p zkfs.Perms) string {
+	var all []string
+	for _, w := range zkfs.PermNames() {
+		if one, err := zkfs.ParsePermName(w); err == nil && one != zkfs.AllPerms && p&one != 0 {
+			all = append(all, w)
+		}
+	}
+	last := len(all) - 1
+	if last < 1 {
+		return strings.Join(all, "")
+	}
+	return strings.Join(all[:last], ", ") + " and " + all[last]
 }
 
 // holders returns the identities that have a permission, without those that

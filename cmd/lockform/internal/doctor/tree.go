@@ -291,7 +291,7 @@ func Quota(ensemble string, n zkfs.Node) []Finding {
 	}
 	return []Finding{{
 		Severity: Warning, Check: "quota", Ensemble: ensemble, Paths: []string{n.Path.String()},
-		Summary: fmt.Sprintf("Everyone may change %s (%s)", n.Path, open),
+		Summary: fmt.Sprintf("Everyone has %s on %s", permWords(open), n.Path),
 		Remedy:  fmt.Sprintf("Anyone who reaches the ensemble can set quotas that stop locks from being taken. An administrator closes it once: setAcl %s world:anyone:r,digest:…:cdrwa", n.Path),
 	}}
 }
