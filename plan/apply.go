@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
@@ -38,7 +39,11 @@ func Apply(ctx context.Context, p *Plan, sides []Side, o ApplyOptions) error {
 	if err := refused(p, o); err != nil {
 		return err
 	}
-	a := &applier{p: p, o: o, digest: p.Digest()}
+	a := &applier{p: p, o: o, digest: sync.OnceValue(p.Digest)}
+	// The digest of a large plan takes a while; the servers are asked meanwhile.
+	var background sync.WaitGroup
+	defer background.Wait()
+	background.Go(func() { a.digest() })
 	for i := range p.Ensembles {
 		e := &p.Ensembles[i]
 		n := slices.IndexFunc(sides, func(s Side) bool { return s.Ensemble == e.Name })
@@ -100,7 +105,7 @@ func refused(p *Plan, o ApplyOptions) error {
 // An applier carries one plan out.
 type applier struct {
 	p      *Plan
-	digest string // of the plan
+	digest func() string // of the plan
 	o      ApplyOptions
 	sides  []*side
 	wrote  bool // to any side, outside of what Prepare makes
@@ -173,7 +178,7 @@ func (s *side) admit() (stale, blocked []Problem) {
 			Detail: fmt.Sprintf("%s is the ledger of the layout %q, not of %q.", path, s.ledger.Layout, s.a.p.Layout)}}
 	}
 	run := s.ledger.Run
-	if run != nil && run.Plan == s.a.digest {
+	if run != nil && run.Plan == s.a.digest() {
 		s.finished, s.batch, s.cursor = run.Done, min(run.Batch, len(s.e.Batches)), min(run.Cursor, len(s.e.ACLs))
 		return nil, nil
 	}
@@ -198,7 +203,7 @@ func (s *side) admit() (stale, blocked []Problem) {
 func (s *side) run(ctx context.Context) error {
 	s.a.o.Observe(Event{Kind: EventStart, Ensemble: s.Ensemble, Lock: s.Lock.Node(), Batches: len(s.e.Batches), ACLs: len(s.e.ACLs)})
 	begun := s.a.o.Now()
-	if run := s.ledger.Run; run == nil || run.Plan != s.a.digest {
+	if run := s.ledger.Run; run == nil || run.Plan != s.a.digest() {
 		s.begin()
 	}
 	for s.batch < len(s.e.Batches) {
@@ -245,7 +250,7 @@ func (s *side) begin() {
 	l.Below = union(l.Below, e.Ledger.Below)
 	l.Planners, l.Siblings = e.Ledger.Planners, union(l.Siblings, e.Ledger.Siblings)
 	l.Run = &Run{
-		ID: newID(), Serial: l.Serial, Plan: s.a.digest, Config: p.Config, Mode: p.Mode,
+		ID: newID(), Serial: l.Serial, Plan: s.a.digest(), Config: p.Config, Mode: p.Mode,
 		Batches: len(e.Batches), ACLs: len(e.ACLs), Started: s.a.o.Now().UTC().Truncate(time.Second),
 		User: s.a.o.User, Host: s.a.o.Host, Commit: s.a.o.Commit, Version: s.a.o.Version,
 		Ensemble: e.Name, Summary: summaryOf(e),

@@ -25,7 +25,7 @@ func (d *differ) one(w *want) {
 	}
 	// What needs no parsing comes first: it is most of a large tree.
 	look := n.ACL != nil || n.Denied&zkfs.PartACL != 0 || d.o.rotates(w)
-	if data, err := w.record(d.l.Name, n.Stat.Aversion).Encode(); err == nil && !look && bytes.Equal(data, n.Data) {
+	if !look && w.isRecord(d.l.Name, n.Stat.Aversion, n.Data) {
 		s.Actions = noOp
 		d.add(s)
 		return

@@ -134,10 +134,10 @@ func newDiffer(l *layout.Layout, live *Live, o Options) *differ {
 	d := &differ{
 		l: l, o: o, live: live, e: Ensemble{Name: live.Ensemble},
 		wants:   live.declared(l, o),
-		steps:   make(map[zkfs.Path]int),
 		leaving: make(map[zkfs.Path]int),
 		needed:  make(map[zkfs.Path]int),
 	}
+	d.steps, d.e.Steps = make(map[zkfs.Path]int, len(d.wants)), make([]Step, 0, len(d.wants))
 	d.byPath = make(map[zkfs.Path]*want, len(d.wants))
 	d.declares = make(map[layout.Address]zkfs.Path, len(d.wants))
 	for _, w := range d.wants {

@@ -1,10 +1,10 @@
 package plan
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lockform/lockform/zkfs"
@@ -184,6 +184,12 @@ func (r *reader) known() error {
 	for p := range ancestors {
 		paths = append(paths, p)
 	}
+	if len(r.live.Nodes) < len(paths) {
+		// A map that grows to its size moves everything several times.
+		nodes := make(zkfs.Snapshot, len(paths))
+		maps.Copy(nodes, r.live.Nodes)
+		r.live.Nodes = nodes
+	}
 	paths = slices.Concat(paths, r.live.Ledger.Roots, r.live.Ledger.Below, r.live.Former.Roots, r.live.Former.Below)
 	slices.SortFunc(paths, comparePaths)
 	return r.read(slices.Compact(paths))
@@ -259,26 +265,23 @@ func (r *reader) mayHold(n zkfs.Node) bool {
 func (r *reader) acls() error {
 	all := needAllACLs(&r.live.Ledger, r.live.Identities)
 	var paths []zkfs.Path
-	wanted := make(map[zkfs.Path]bool)
 	if r.o.Mode != Destroy {
-		for _, w := range r.live.declared(r.l, r.o) {
-			wanted[w.Path] = true
-			n := r.live.Nodes[w.Path]
-			if n.Absent {
-				continue
+		wants := r.live.declared(r.l, r.o)
+		look := make([]bool, len(wants))
+		spread(len(wants), func(i int) {
+			n := r.live.Nodes[wants[i].Path]
+			look[i] = !n.Absent && (all || !r.vouched(wants[i], n))
+		})
+		for i, w := range wants {
+			if look[i] {
+				paths = append(paths, w.Path)
 			}
-			if !all && written(n, &r.live.Ledger) {
-				if data, err := w.record(r.l.Name, n.Stat.Aversion).Encode(); err == nil && bytes.Equal(data, n.Data) {
-					continue
-				}
-				rec, err := layout.ParseRecord(n.Data)
-				if err == nil && r.live.ours(r.l, rec) && rec.Spec == w.spec && rec.Aversion == n.Stat.Aversion {
-					continue
-				}
-			}
-			paths = append(paths, w.Path)
 		}
 		if r.l.ACL != nil {
+			wanted := make(map[zkfs.Path]bool, len(wants))
+			for _, w := range wants {
+				wanted[w.Path] = true
+			}
 			for p, n := range r.live.Nodes {
 				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && r.live.ours(r.l, rec) && rec.Kind != layout.KindLock && p != r.l.Ledger {
 					paths = append(paths, p)
@@ -311,6 +314,18 @@ func (r *reader) acls() error {
 	return nil
 }
 
+// vouched reports whether the ACL of a znode is known to be as declared.
+func (r *reader) vouched(w *want, n zkfs.Node) bool {
+	if !written(n, &r.live.Ledger) {
+		return false
+	}
+	if w.isRecord(r.l.Name, n.Stat.Aversion, n.Data) {
+		return true
+	}
+	rec, err := layout.ParseRecord(n.Data)
+	return err == nil && r.live.ours(r.l, rec) && rec.Spec == w.spec && rec.Aversion == n.Stat.Aversion
+}
+
 // written reports whether a record that stands in the znode can be relied on:
 // the znode is older than the last write of the ledger, and its data was set
 // after it was created, as a run does. Otherwise a stranger may have made it
@@ -327,20 +342,17 @@ func needAllACLs(ledger *Ledger, ids []zkfs.Identity) bool {
 // contenders reads who holds and waits for the locks that are no longer
 // declared, or are to be made anew.
 func (r *reader) contenders() error {
-	wanted := make(map[zkfs.Path]bool)
+	wanted := make(map[zkfs.Path]bool) // of those that have children
 	if r.o.Mode != Destroy {
 		for _, w := range r.live.declared(r.l, r.o) {
-			wanted[w.Path] = true
-		}
-	}
-	for _, w := range r.live.declared(r.l, r.o) {
-		if r.o.rotates(w) {
-			delete(wanted, w.Path)
+			if r.live.Nodes[w.Path].Stat.NumChildren > 0 && !r.o.rotates(w) {
+				wanted[w.Path] = true
+			}
 		}
 	}
 	var locks []zkfs.Path
 	for p, n := range r.live.Nodes {
-		if n.Absent || wanted[p] || n.Stat.NumChildren == 0 || n.Data == nil {
+		if n.Absent || n.Stat.NumChildren == 0 || n.Data == nil || wanted[p] {
 			continue
 		}
 		if rec, err := layout.ParseRecord(n.Data); err == nil && r.live.ours(r.l, rec) && rec.Kind == layout.KindLock {

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
@@ -17,6 +20,24 @@ type want struct {
 	policy *layout.Policy // locks only
 	spec   string
 	adopt  bool // by lifecycle or import
+
+	// same is data that was read and is what the record says, with the aversion
+	// sameAt: a large tree is compared once.
+	same   []byte
+	sameAt int32
+}
+
+// isRecord reports whether data is the record of w.
+func (w *want) isRecord(name string, aversion int32, data []byte) bool {
+	if w.same != nil && w.sameAt == aversion && bytes.Equal(w.same, data) {
+		return true
+	}
+	written, err := w.record(name, aversion).Encode()
+	if err != nil || !bytes.Equal(written, data) {
+		return false
+	}
+	w.same, w.sameAt = data, aversion
+	return true
 }
 
 // record returns what the znode's data is to be, given its aversion.
@@ -29,15 +50,23 @@ func (w *want) record(name string, aversion int32) layout.Record {
 
 // declared returns the declared znodes of an ensemble, parents first.
 func declared(l *layout.Layout, ensemble string, imports []layout.Import) []*want {
-	var all []*want
+	all := make([]*want, 0, len(l.Namespaces)+len(l.Locks))
 	for i := range l.Namespaces {
 		if n := &l.Namespaces[i]; n.Ensemble == ensemble {
 			all = append(all, &want{Declared: &n.Declared, kind: layout.KindNamespace, spec: n.Spec(), adopt: n.Adopt})
 		}
 	}
-	for i := range l.Locks {
-		if k := &l.Locks[i]; k.Ensemble == ensemble {
-			all = append(all, &want{Declared: &k.Declared, kind: layout.KindLock, policy: &k.Policy, spec: k.Spec(), adopt: k.Adopt})
+	locks := make([]want, len(l.Locks))
+	spread(len(locks), func(i int) {
+		k := &l.Locks[i]
+		locks[i] = want{Declared: &k.Declared, kind: layout.KindLock, policy: &k.Policy, adopt: k.Adopt}
+		if k.Ensemble == ensemble {
+			locks[i].spec = k.Spec()
+		}
+	})
+	for i := range locks {
+		if locks[i].Ensemble == ensemble {
+			all = append(all, &locks[i])
 		}
 	}
 	for _, im := range imports {
@@ -47,6 +76,34 @@ func declared(l *layout.Layout, ensemble string, imports []layout.Import) []*wan
 	}
 	slices.SortFunc(all, func(a, b *want) int { return comparePaths(a.Path, b.Path) })
 	return all
+}
+
+// spread calls do for every i < n, with many of them on all processors at once.
+func spread(n int, do func(i int)) {
+	const chunk = 1000
+	workers := min(runtime.GOMAXPROCS(0), n/chunk)
+	if workers < 2 {
+		for i := range n {
+			do(i)
+		}
+		return
+	}
+	var all sync.WaitGroup
+	var next atomic.Int64
+	for range workers {
+		all.Go(func() {
+			for {
+				end := int(next.Add(chunk))
+				for i := end - chunk; i < min(end, n); i++ {
+					do(i)
+				}
+				if end >= n {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // comparePaths sorts as a tree is walked: a znode before what is below it, and

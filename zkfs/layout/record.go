@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // MaxRecord is the largest encoded record, in bytes.
@@ -85,14 +86,19 @@ func (r *Record) KeepUnknown(old Record) {
 
 // marshal leaves <, > and & as they are: other programs and people read it.
 func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return bytes.Clone(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }
+
+// buffers are reused: a plan of a large tree encodes every record.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // withExtra appends fields to an encoded object that is not empty.
 func withExtra(object []byte, extra map[string]json.RawMessage) []byte {
