@@ -126,6 +126,11 @@ func (a *app) tellNotes(notes []survey.Note) {
 			}
 			p.Detail += "."
 		}
-		a.tell(p)
+		for _, stream := range a.streams {
+			stream.Diagnostic(p)
+		}
+		if !a.mute {
+			a.tell(p)
+		}
 	}
 }
