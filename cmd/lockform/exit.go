@@ -132,9 +132,12 @@ func (a *app) failed(err error) {
 	}
 }
 
-// tell writes problems to standard error.
+// tell writes problems to standard error, with an empty line between them.
 func (a *app) tell(all ...plan.Problem) {
-	for _, p := range all {
+	for i, p := range all {
+		if i > 0 {
+			fmt.Fprintln(a.Err)
+		}
 		// Standard error is the last resort; where it is closed nobody reads.
 		_ = p.WriteText(a.Err, plan.TextOptions{Color: a.ErrColor(), Width: term.Width(a.Err)})
 	}
