@@ -269,12 +269,10 @@ func (j *treeJudge) queue(q *lock.Queue, address string) {
 func Deadlocks(locks []live.Lock) []Finding {
 	var all []Finding
 	for _, d := range live.Deadlocks(locks) {
-		f := Finding{Severity: Error, Check: "deadlock", Paths: []string{}, Summary: "Deadlock: " + d.String(),
-			Remedy: "Stop one of them. Give the locks a rank, so that an owner who asks in the wrong order is refused before it comes to this."}
-		for _, p := range d.Paths {
-			f.Paths = append(f.Paths, p)
-		}
-		all = append(all, f)
+		all = append(all, Finding{
+			Severity: Error, Check: "deadlock", Paths: d.Paths, Summary: "Deadlock: " + d.String(),
+			Remedy: "Stop one of them. Give the locks a rank, so that an owner who asks in the wrong order is refused before it comes to this.",
+		})
 	}
 	return all
 }
