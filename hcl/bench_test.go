@@ -46,22 +46,43 @@ namespace "jobs" {
 `, n/100)
 }
 
+// flatLayout declares n locks in one block: one set of n keys.
+func flatLayout(n int) string {
+	return fmt.Sprintf(`
+layout "flat" {}
+lock "shard" {
+  for_each = toset([for p in setproduct(range(%d), range(100)) : format("%%04d-%%02d", p[0], p[1])])
+  path     = "/shards/${each.key}"
+  acl      = acl.open
+}
+`, n/100)
+}
+
+// BenchmarkLoadOneBlock is BenchmarkLoad for one large set of keys.
+func BenchmarkLoadOneBlock(b *testing.B) {
+	for _, n := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("locks=%d", n), func(b *testing.B) { benchmarkLoad(b, n, flatLayout(n)) })
+	}
+}
+
 // BenchmarkLoad shows that loading grows linearly with the number of locks.
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range []int{1000, 10_000, 100_000} {
-		b.Run(fmt.Sprintf("locks=%d", n), func(b *testing.B) {
-			dir := b.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(repeatedLayout(n)), 0o600); err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				l, diags := Load(dir, Options{})
-				if diags.HasErrors() || len(l.Locks) != n {
-					b.Fatalf("%d locks wanted, diagnostics: %v", n, diags)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/lock")
-		})
+		b.Run(fmt.Sprintf("locks=%d", n), func(b *testing.B) { benchmarkLoad(b, n, repeatedLayout(n)) })
 	}
+}
+
+func benchmarkLoad(b *testing.B, n int, text string) {
+	dir := b.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l, diags := Load(dir, Options{})
+		if diags.HasErrors() || len(l.Locks) != n {
+			b.Fatalf("%d locks wanted, diagnostics: %v", n, diags)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/lock")
 }

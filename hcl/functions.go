@@ -191,14 +191,45 @@ func conversion(name string, ty cty.Type) function.Function {
 		Description: "The value, converted to " + ty.FriendlyName() + ".",
 		Params:      []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowNull: true, AllowMarked: true, AllowDynamicType: true}},
 		Type: func(args []cty.Value) (cty.Type, error) {
-			t, err := f.ReturnTypeForValues(args)
+			t, err := f.ReturnTypeForValues([]cty.Value{uniform(args[0], ty)})
 			return t, plainly(args[0], name, err)
 		},
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			v, err := f.Call(args)
+			v, err := f.Call([]cty.Value{uniform(args[0], ty)})
 			return v, plainly(args[0], name, err)
 		},
 	})
+}
+
+// uniform makes a list of a tuple whose elements are all of one type, and a map
+// of such an object, when they are to become a collection anyway: of those cty
+// compares the type of each element with that of every other, which would take
+// toset([for …]) of 100,000 elements minutes.
+func uniform(v cty.Value, to cty.Type) cty.Value {
+	if !to.IsCollectionType() {
+		return v
+	}
+	bare, marks := v.Unmark()
+	from := bare.Type()
+	if !bare.IsKnown() || bare.IsNull() || !from.IsTupleType() && !from.IsObjectType() || bare.LengthInt() == 0 {
+		return v
+	}
+	var only cty.Type
+	for it := bare.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		switch t := e.Type(); {
+		case t == cty.DynamicPseudoType:
+			return v
+		case only == cty.NilType:
+			only = t
+		case !only.Equals(t):
+			return v
+		}
+	}
+	if from.IsTupleType() {
+		return cty.ListVal(bare.AsValueSlice()).WithMarks(marks)
+	}
+	return cty.MapVal(bare.AsValueMap()).WithMarks(marks)
 }
 
 func plainly(v cty.Value, name string, err error) error {
