@@ -58,10 +58,12 @@ type Exec struct {
 }
 
 // How long giving a lock up and closing the session may take: when all is well,
-// and when a signal asks for the end or the session is thought to be over.
+// and when a signal or the end of the wait asks for the end, or the session is
+// thought to be over. With what the lock's package takes to leave a queue the
+// latter is less than a second.
 const (
 	closeTime = 5 * time.Second
-	hurryTime = 700 * time.Millisecond
+	hurryTime = 400 * time.Millisecond
 )
 
 // Run takes the locks, runs the command and gives the locks up. It returns the
@@ -204,7 +206,7 @@ func (r *runner) take(ctx context.Context) (taken, error) {
 	}
 	if err != nil {
 		r.spare.drop()
-		r.hurry = r.hurry || errors.Is(err, zkfs.ErrSessionOver) || errors.Is(err, zkfs.ErrUnavailable)
+		r.hurry = r.hurry || errors.Is(err, lock.ErrNotAcquired) || errors.Is(err, zkfs.ErrSessionOver) || errors.Is(err, zkfs.ErrUnavailable)
 	}
 	r.spare.started.Wait()
 	return t, err

@@ -15,7 +15,7 @@ import (
 const (
 	// leaveGrace is how long a caller whose context has ended still waits for
 	// its contender to go. The deletion goes on behind it.
-	leaveGrace = 500 * time.Millisecond
+	leaveGrace = 400 * time.Millisecond
 	// leaveLimit is how long a caller without a deadline waits.
 	leaveLimit = 30 * time.Second
 	// lateSweep is when a clean-up looks a second time for a contender whose
