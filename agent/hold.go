@@ -65,8 +65,8 @@ func (h *hold) run() (int, error) {
 	// Losing one of several locks is losing all.
 	lost := make(chan error, len(h.grants))
 	for _, g := range h.grants {
-		ctx := g.Context()
-		defer context.AfterFunc(ctx, func() { lost <- context.Cause(ctx) })()
+		ctx, path := g.Context(), g.path
+		defer context.AfterFunc(ctx, func() { lost <- fmt.Errorf("%w\nThe lock is %s", context.Cause(ctx), path) })()
 	}
 	h.signals.running()
 	if err := h.guard(); err != nil {

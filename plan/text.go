@@ -93,7 +93,7 @@ func (p *Plan) SummaryLine() string {
 		case !p.Empty() && s.Blocked == 0:
 			return "Plan: only the ledger is to be written."
 		case s.Blocked > 0:
-			return "No changes, and " + count(s.Blocked, "thing is", "things are") + " in the way: apply will refuse this plan."
+			return "No changes, and " + count(s.Blocked, "thing is", "things are") + " in the way: " + p.verdict() + "."
 		case p.Mode == Destroy:
 			return "No changes. Nothing of the layout is in the tree."
 		case p.Mode == RefreshOnly:
@@ -116,9 +116,28 @@ func (p *Plan) SummaryLine() string {
 	}
 	line := "Plan: " + strings.Join(parts, ", ") + "."
 	if s.Blocked > 0 {
-		line += fmt.Sprintf(" %d blocked: apply will refuse this plan.", s.Blocked)
+		line += fmt.Sprintf(" %d blocked: %s.", s.Blocked, p.verdict())
 	}
 	return line
+}
+
+// verdict says what apply does with a plan of which something is blocked.
+func (p *Plan) verdict() string {
+	for i := range p.Ensembles {
+		if v := verdict(p.Ensembles[i].Blocked); v != drainable {
+			return v
+		}
+	}
+	return drainable
+}
+
+const drainable = "apply will refuse this plan, or with -drain-timeout wait for the locks in use"
+
+func verdict(all []Blocked) string {
+	if slices.ContainsFunc(all, func(b Blocked) bool { return b.Reason != BlockHeld }) {
+		return "apply will refuse this plan"
+	}
+	return drainable
 }
 
 // Header says whether the ensemble's part is carried out as one, such as
@@ -176,7 +195,7 @@ func (e *Ensemble) writeText(w io.Writer, o TextOptions, several bool) {
 		fmt.Fprintln(w)
 	}
 	if len(e.Blocked) > 0 {
-		fmt.Fprintf(w, "%s\n\n", o.paint(bold, "Blocked: apply will refuse this plan"))
+		fmt.Fprintf(w, "%s\n\n", o.paint(bold, "Blocked: "+verdict(e.Blocked)))
 		for _, b := range e.Blocked {
 			fmt.Fprintf(w, "  %s %s: %s\n", o.paint(red, "!"), named(b.Address, "", b.Path.String()), b.Reason)
 			fmt.Fprint(w, o.wrap(b.Detail, "      "))

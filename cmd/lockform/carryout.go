@@ -183,7 +183,7 @@ func (a *app) notLocked(ctx context.Context, client *lock.Client, p *plan.Plan, 
 	if !errors.Is(err, lock.ErrNotAcquired) {
 		return fmt.Errorf("the apply lock: %w", err)
 	}
-	holder, id := "Another apply", "ID"
+	holder, id := "another apply", "ID"
 	if q, err := client.Queue(ctx, path); err == nil && len(q.Contenders) > 0 {
 		holder, id = contender(q.Contenders[0]), q.Contenders[0].ID
 		if id == "" {
@@ -192,8 +192,8 @@ func (a *app) notLocked(ctx context.Context, client *lock.Client, p *plan.Plan, 
 	}
 	return &plan.Error{Kind: plan.ErrBlocked, Err: err, Problems: []plan.Problem{{
 		Summary: fmt.Sprintf("The layout %q is being applied by someone else", p.Layout),
-		Detail: fmt.Sprintf("%s holds the apply lock %s. Nothing was written.\n"+
-			"Wait for it with -lock-timeout=5m, or, if it is stuck for good, run \"lockform force-unlock %s\".", capital(holder), path, id),
+		Detail: fmt.Sprintf("The apply lock %s is held by %s. Nothing was written.\n"+
+			"Wait for it with -lock-timeout=5m, or, if it is stuck for good, run \"lockform force-unlock %s\".", path, holder, id),
 		Path: path,
 	}}}
 }

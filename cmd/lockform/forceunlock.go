@@ -100,8 +100,8 @@ func named(c lock.Contender, id string) bool {
 }
 
 func (a *app) confirmUnlock(ctx context.Context, c lock.Contender) error {
-	fmt.Fprintf(a.Out, "\n%s\n  %s loses the lock. If it is still at work, what it has begun stays half done.\n  Only 'yes' will be accepted to approve.\n\n",
-		a.bold("Do you really want to break the apply lock?"), capital(contender(c)))
+	fmt.Fprintf(a.Out, "\n%s\n  Its holder is %s. If that is still at work, what it has begun stays half done.\n  Only 'yes' will be accepted to approve.\n\n",
+		a.bold("Do you really want to break the apply lock?"), contender(c))
 	answer, err := a.Ask(ctx, "  "+a.bold("Enter a value: "), false)
 	if err != nil {
 		return err

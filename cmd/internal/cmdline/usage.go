@@ -100,7 +100,7 @@ func flagNames(cmd *cli.Command) []string {
 
 // didYouMean returns "; did you mean X?" when one of known is near to name.
 func didYouMean(prefix, name string, known []string) string {
-	best, distance := "", max(1, len(name)/3)+1
+	best, distance := "", max(1, len(name)/2)+1 // two letters changed places are a distance of 2
 	for _, k := range known {
 		d := levenshtein.Distance(name, k, nil)
 		if d < distance && d < len(name) {
