@@ -33,7 +33,6 @@ type testCase struct {
 	name    string
 	files   map[string][]byte
 	options Options
-	width   int
 	want    string
 }
 

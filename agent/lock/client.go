@@ -279,13 +279,13 @@ func (c *Client) Close(ctx context.Context) error {
 	leaving.Wait()
 	c.attempts.Wait() // they clean up after themselves
 
-	c.opening.Lock() // a session that is just being opened is seen below
-	c.opening.Unlock()
+	c.opening.Lock() // a session that is just being opened is among them then
 	c.mu.Lock()
 	c.ended = true
 	open := c.unshut
 	c.unshut = nil
 	c.mu.Unlock()
+	c.opening.Unlock()
 	var errs []error
 	for s := range open {
 		errs = append(errs, c.shut(ctx, s))
