@@ -141,8 +141,9 @@ func ledgerACLs(l *layout.Layout, ensemble string, ids []zkfs.Identity) (own, ag
 }
 
 // lacks returns what the planner would not be able to do with a znode of that
-// ACL, given the permissions it needs. Entries of ip and sasl may concern it
-// without our knowing; then, and for the super user, nothing lacks.
+// ACL, given the permissions it needs. Entries of ip, sasl and schemes that
+// are not ZooKeeper's own may concern it without our knowing; then, and for the
+// super user, nothing lacks.
 func lacks(acl zkfs.ACL, ids []zkfs.Identity, need zkfs.Perms) zkfs.Perms {
 	if slices.ContainsFunc(ids, func(id zkfs.Identity) bool {
 		return id.Scheme == "digest" && strings.HasPrefix(id.ID, "super:")
@@ -152,7 +153,7 @@ func lacks(acl zkfs.ACL, ids []zkfs.Identity, need zkfs.Perms) zkfs.Perms {
 	have := acl.Grants(ids...)
 	for _, e := range acl {
 		switch {
-		case e.Scheme == "ip" || e.Scheme == "sasl":
+		case !slices.Contains([]string{"world", "digest", "x509", "auth"}, e.Scheme):
 			have |= e.Perms
 		case isMasked(e):
 			user := strings.TrimSuffix(e.ID, "x")

@@ -88,18 +88,32 @@ func (a *applier) run(ctx context.Context) error {
 
 // refused returns the error of a plan that is blocked, or nil.
 func refused(p *Plan, o ApplyOptions) error {
-	var problems []Problem
+	if err := p.Refusal(o.Abandon, o.Drain > 0); err != nil {
+		return &ApplyError{Cause: err}
+	}
+	return nil
+}
+
+// Refusal returns why an apply refuses the plan, or nil: what is blocked, but an
+// unfinished run that it is told to abandon, and locks in use that it is to
+// drain. Its kind is ErrBlocked, unless nothing but permissions is lacking.
+func (p *Plan) Refusal(abandon, drain bool) *Error {
+	err := &Error{Err: zkfs.ErrNoAuth}
 	for i := range p.Ensembles {
 		for _, b := range p.Ensembles[i].Blocked {
-			if !(b.Reason == BlockUnfinished && o.Abandon || b.Reason == BlockHeld && o.Drain > 0) {
-				problems = append(problems, b.Problem())
+			if b.Reason == BlockUnfinished && abandon || b.Reason == BlockHeld && drain {
+				continue
 			}
+			if b.Reason != BlockPermission {
+				err.Kind, err.Err = ErrBlocked, nil
+			}
+			err.Problems = append(err.Problems, b.Problem())
 		}
 	}
-	if len(problems) == 0 {
+	if len(err.Problems) == 0 {
 		return nil
 	}
-	return &ApplyError{Cause: &Error{Kind: ErrBlocked, Problems: problems}}
+	return err
 }
 
 // An applier carries one plan out.

@@ -361,9 +361,10 @@ func TestContenderThatComesDuringApply(t *testing.T) {
 func TestDeniedApplySaysWhat(t *testing.T) {
 	tree := newTree()
 	applyLayout(t, tree.session(planner), jobs(), Options{})
-	tree.nodes["/locks/jobs"].acl = zkfs.ACL{{Perms: zkfs.Read, Identity: zkfs.Anyone}}
 	s := tree.session(planner)
 	p := makePlan(t, s, testLayout(namespace("jobs", "/locks/jobs"), lock("namespace.jobs.lock.a", "/locks/jobs/a")), Options{})
+	// No check tells this before the server does.
+	tree.nodes["/locks/jobs"].acl = zkfs.ACL{{Perms: zkfs.Read, Identity: zkfs.Anyone}}
 	before := tree.dump(true)
 	err := tryApply(s, p, ApplyOptions{})
 	if !errors.Is(err, zkfs.ErrNoAuth) || errors.Is(err, ErrStale) || errors.Is(err, ErrPartial) {

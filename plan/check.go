@@ -159,6 +159,8 @@ func (b Blocked) Problem() Problem {
 		p.Summary = "A record is of a newer format"
 	case BlockMaxDelete:
 		p.Summary = "Too much would be deleted"
+	case BlockPermission:
+		p.Summary = "A permission is lacking"
 	case BlockUnfinished:
 		p.Summary = "A run of another configuration is unfinished"
 	default:

@@ -112,7 +112,6 @@ func (d *differ) adopt(w *want, n zkfs.Node, s Step) {
 	s.Actions, s.Foreign = []Action{Adopt}, len(n.Data)
 	aversion := d.setACL(w, n, &s)
 	s.Data = d.encode(w.record(d.l.Name, aversion), w.Path, w.Pos)
-	d.may(w, n, s)
 	d.add(s)
 }
 
@@ -139,27 +138,6 @@ func (d *differ) setACL(w *want, n zkfs.Node, s *Step) int32 {
 		s.Actions = append(s.Actions, UpdateACL)
 	}
 	return n.Stat.Aversion + 1
-}
-
-// may finds what a step would be denied, as far as the ACL was read.
-func (d *differ) may(w *want, n zkfs.Node, s Step) {
-	if n.ACL == nil {
-		return
-	}
-	var need zkfs.Perms
-	if s.Data != nil {
-		need |= zkfs.Write
-	}
-	if s.ACL != nil {
-		need |= zkfs.Admin
-	}
-	if missing := lacks(n.ACL, d.live.Identities, need); missing != 0 {
-		d.problem(Problem{
-			Summary: "The planner lacks a permission", Address: w.Address, Path: w.Path, Pos: w.Pos,
-			Detail: fmt.Sprintf("To change %s needs %q, which its ACL %q does not give to this run.\n"+
-				"Authenticate as somebody who has it, or have the ACL changed.", w.Path, missing, n.ACL),
-		})
-	}
 }
 
 // compare finds what differs between a declared znode and ours in the tree.
@@ -199,7 +177,6 @@ func (d *differ) compare(w *want, n zkfs.Node, rec layout.Record, s Step) {
 	if !bytes.Equal(data, n.Data) {
 		s.Data = data
 	}
-	d.may(w, n, s)
 	d.add(s)
 }
 

@@ -153,6 +153,7 @@ func (d *differ) diff() {
 	d.ledger()
 	d.unfinished()
 	d.open()
+	d.locksOut()
 	if d.o.idle {
 		d.finish()
 		return
@@ -170,6 +171,7 @@ func (d *differ) diff() {
 	}
 	d.undeclared()
 	d.apparatus()
+	d.permitted()
 	d.finish()
 }
 

@@ -107,7 +107,6 @@ func (d *differ) restore(w *want, n zkfs.Node, s Step) {
 	s.Reason = "its record was overwritten"
 	aversion := d.setACL(w, n, &s)
 	s.Data = d.encode(w.record(d.l.Name, aversion), w.Path, w.Pos)
-	d.may(w, n, s)
 	d.add(s)
 }
 

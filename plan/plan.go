@@ -217,6 +217,7 @@ const (
 	BlockNewer      BlockReason = "newer format"
 	BlockMaxDelete  BlockReason = "max-delete"
 	BlockUnfinished BlockReason = "unfinished run"
+	BlockPermission BlockReason = "permission" // an ACL does not let this run do it
 )
 
 // A Batch is one multi: the steps From ≤ i < To.

@@ -19,6 +19,7 @@ type Live struct {
 	Former     Ledger          // that the layout takes over, or has taken over; likewise
 	Nodes      zkfs.Snapshot   // declared paths, their ancestors, and what the ledger's roots lead to
 	Holders    map[zkfs.Path][]Holder
+	Parents    map[zkfs.Path]zkfs.ACL // of the znodes below which something may be created or deleted, as far as they could be read
 
 	from  *layout.Layout // wants was made from it
 	wants []*want
@@ -58,6 +59,7 @@ func readOnce(ctx context.Context, t Target, l *layout.Layout, ensemble string, 
 		Identities: planners(t.Identities()),
 		Nodes:      make(zkfs.Snapshot),
 		Holders:    make(map[zkfs.Path][]Holder),
+		Parents:    make(map[zkfs.Path]zkfs.ACL),
 	}
 	r := reader{ctx: ctx, t: t, l: l, o: o, live: live, below: make(map[zkfs.Path]int32)}
 	for _, step := range []func() error{r.ledger, r.known, r.children, r.acls, r.contenders} {
@@ -289,15 +291,24 @@ func (r *reader) acls() error {
 			}
 		}
 	}
-	if len(paths) == 0 {
+	var parents []zkfs.Path
+	if !r.o.idle && len(r.o.Disown) == 0 {
+		parents = r.parents()
+	}
+	if len(paths)+len(parents) == 0 {
 		return nil
 	}
 	slices.SortFunc(paths, comparePaths)
-	nodes, err := r.t.Read(r.ctx, zkfs.PartACL, paths)
+	nodes, err := r.t.Read(r.ctx, zkfs.PartACL, slices.Concat(paths, parents))
 	if err != nil {
 		return err
 	}
-	for _, n := range nodes {
+	for _, n := range nodes[len(paths):] {
+		if n.ACL != nil {
+			r.live.Parents[n.Path] = n.ACL
+		}
+	}
+	for _, n := range nodes[:len(paths)] {
 		known := r.live.Nodes[n.Path]
 		if n.Denied != 0 {
 			known.Denied |= n.Denied
