@@ -130,19 +130,12 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 // refuseBlocked returns why a plan will not be applied, before anyone is asked
 // whether it should. Locks in use are no reason when they are to be drained.
 func refuseBlocked(p *plan.Plan, drain time.Duration) error {
-	err := &plan.Error{Kind: plan.ErrBlocked}
-	for i := range p.Ensembles {
-		for _, b := range p.Ensembles[i].Blocked {
-			if b.Reason == plan.BlockHeld && drain > 0 {
-				continue
-			}
-			p := b.Problem()
-			p.Detail += "\nNothing was written."
-			err.Problems = append(err.Problems, p)
-		}
-	}
-	if len(err.Problems) == 0 {
+	err := p.Refusal(p.Abandon, drain > 0)
+	if err == nil {
 		return nil
+	}
+	for i := range err.Problems {
+		err.Problems[i].Detail += "\nNothing was written."
 	}
 	return err
 }
