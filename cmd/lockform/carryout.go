@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/lockform/lockform/agent/lock"
@@ -24,6 +26,9 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 		User: who.User(), Host: who.Host(), Commit: who.Commit(ctx, "."), Version: zkfs.Version(),
 		Abandon: f.options.Abandon, Drain: f.drain,
 	}
+	// Whoever reads the output may go away, as in "apply | head": what has begun
+	// is not cut off for it.
+	signal.Ignore(syscall.SIGPIPE)
 	progress := a.Progress("Preparing")
 	defer progress.Stop()
 	said := context.AfterFunc(ctx, func() {

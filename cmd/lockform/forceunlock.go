@@ -44,12 +44,7 @@ func (a *app) runForceUnlock(ctx context.Context, f *layoutFlags, id string, for
 	if !force && (!a.InTerminal || !f.input) {
 		return &fault{summary: "force-unlock cannot ask for approval: there is no terminal", detail: "Use -force to go on without asking."}
 	}
-	f.quiet = true
-	l, err := a.load(ctx, f)
-	if err != nil {
-		return err
-	}
-	links, closeAll, err := a.connect(ctx, l.Ensembles)
+	l, links, closeAll, err := a.live(ctx, f)
 	if err != nil {
 		return err
 	}

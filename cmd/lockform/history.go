@@ -36,12 +36,7 @@ Examples:
 }
 
 func (a *app) showHistory(ctx context.Context, f *layoutFlags, asJSON bool) error {
-	f.quiet = true
-	l, err := a.load(ctx, f)
-	if err != nil {
-		return err
-	}
-	links, closeAll, err := a.connect(ctx, l.Ensembles)
+	l, links, closeAll, err := a.live(ctx, f)
 	if err != nil {
 		return err
 	}

@@ -50,12 +50,7 @@ func (a *app) showFile(file string, asJSON bool) error {
 }
 
 func (a *app) showTree(ctx context.Context, f *layoutFlags, asJSON bool) error {
-	f.quiet = true
-	l, err := a.load(ctx, f)
-	if err != nil {
-		return err
-	}
-	links, closeAll, err := a.connect(ctx, l.Ensembles)
+	l, links, closeAll, err := a.live(ctx, f)
 	if err != nil {
 		return err
 	}

@@ -114,12 +114,7 @@ func (a *app) stateShow() *cli.Command {
 }
 
 func (a *app) runStateShow(ctx context.Context, f *layoutFlags, addr layout.Address) error {
-	f.quiet = true
-	l, err := a.load(ctx, f)
-	if err != nil {
-		return err
-	}
-	links, closeAll, err := a.connect(ctx, l.Ensembles)
+	l, links, closeAll, err := a.live(ctx, f)
 	if err != nil {
 		return err
 	}

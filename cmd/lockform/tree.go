@@ -12,6 +12,18 @@ import (
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
+// live loads the layout without its warnings and connects to its ensembles, for
+// commands that look at the live tree. The caller closes.
+func (a *app) live(ctx context.Context, f *layoutFlags) (*layout.Layout, []*link, func(), error) {
+	f.quiet = true
+	l, err := a.load(ctx, f)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	links, closeAll, err := a.connect(ctx, l.Ensembles)
+	return l, links, closeAll, err
+}
+
 // trees reads the managed part of every ensemble, all at once, and what nobody
 // owns beside it when unmanaged is true.
 func (a *app) trees(ctx context.Context, ledger zkfs.Path, links []*link, unmanaged bool) ([]plan.Tree, error) {
