@@ -81,3 +81,16 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDigest encodes the plan of new locks, as its file and its digest do.
+func BenchmarkDigest(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprintf("znodes=%d", n), func(b *testing.B) {
+			p := makePlan(b, newTree().session(planner), manyLocks(n), Options{})
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Digest()
+			}
+		})
+	}
+}

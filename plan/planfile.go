@@ -199,13 +199,13 @@ func (p *Plan) Encode() ([]byte, error) {
 }
 
 // Digest returns the SHA-256 of the plan, "sha256:…", by which ledger and
-// history name it. It encodes the plan, unless that came from a file.
+// history name it. It takes a while for a large plan, unless that came from a
+// file.
 func (p *Plan) Digest() string {
 	if p.digest != "" {
 		return p.digest
 	}
-	_, sum := p.encode()
-	return "sha256:" + sum
+	return "sha256:" + p.sum()
 }
 
 // encode returns the plan as JSON and the hexadecimal SHA-256 of that.
@@ -271,11 +271,19 @@ type aclJSON zkfs.ACL
 
 // MarshalJSON writes the entries in their order.
 func (a aclJSON) MarshalJSON() ([]byte, error) {
-	list := make([]string, 0, len(a))
-	for _, e := range a {
-		list = append(list, e.String())
+	list := []byte{'['}
+	for i, e := range a {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		s := e.String()
+		if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+			list = append(list, jsonOf(s)...)
+			continue
+		}
+		list = append(append(append(list, '"'), s...), '"') // it stands in a large plan often
 	}
-	return jsonOf(list), nil
+	return append(list, ']'), nil
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.

@@ -158,3 +158,32 @@ func FuzzParseLedger(f *testing.F) {
 func wrap(body []byte) []byte {
 	return jsonOf(fileJSON{planFormat, sumOf(body), body})
 }
+
+// TestDigestIsThatOfTheFile compares the two ways to encode a plan: whole, and
+// step by step.
+func TestDigestIsThatOfTheFile(t *testing.T) {
+	all, _ := everything(t)
+	empty := &Plan{Layout: "l", Ensembles: []Ensemble{{Name: "a", Chroot: "/c"}, {Name: "b"}}}
+	for _, p := range []*Plan{all, empty, {}} {
+		body, want := p.encode()
+		var b bytes.Buffer
+		if p.write(&b); b.String() != string(body) {
+			t.Errorf("got\n%s\nwant\n%s", b.String(), body)
+		}
+		if got := p.Digest(); got != "sha256:"+want {
+			t.Errorf("got %s, want sha256:%s", got, want)
+		}
+	}
+}
+
+func FuzzACLInAPlan(f *testing.F) {
+	for _, id := range []string{"anyone", "CN=\"a\\b\",O=ä", "a\x01\x7fb", "<&>", "\xff"} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		e := zkfs.Entry{Perms: zkfs.AllPerms, Identity: zkfs.Identity{Scheme: "x509", ID: id}}
+		if got, want := string(jsonOf(aclJSON{e, e})), string(jsonOf([]string{e.String(), e.String()})); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}

@@ -22,6 +22,15 @@ func (p *Plan) toJSON() planJSON {
 }
 
 func (e *Ensemble) toJSON() ensembleJSON {
+	j := e.frameToJSON()
+	for i := range e.Steps {
+		j.Steps = append(j.Steps, e.Steps[i].toJSON())
+	}
+	return j
+}
+
+// frameToJSON returns everything but the steps.
+func (e *Ensemble) frameToJSON() ensembleJSON {
 	l := &e.Ledger
 	j := ensembleJSON{
 		Name: e.Name, Servers: e.Servers, Chroot: e.Chroot, Connection: e.Connection, ACLs: e.ACLs,
@@ -29,25 +38,13 @@ func (e *Ensemble) toJSON() ensembleJSON {
 			Path: l.Path, Serial: l.Serial, Roots: l.Roots, Below: l.Below, Before: l.Before, Complete: l.Complete, Siblings: l.Siblings,
 			ACL: aclJSON(l.ACL), Agents: aclJSON(l.Agents), Parent: aclJSON(l.Parent), Ancestor: aclJSON(l.Ancestor),
 		},
-		Steps: make([]stepJSON, 0, len(e.Steps)),
+		Steps: []stepJSON{},
 	}
 	if f := l.Former; f != nil {
 		j.Ledger.Former = &formerJSON{preJSON(f.Precondition), f.Data}
 	}
 	for _, id := range l.Planners {
 		j.Ledger.Planners = append(j.Ledger.Planners, idJSON(id))
-	}
-	for i := range e.Steps {
-		s := &e.Steps[i]
-		sj := stepJSON{
-			Address: s.Address, Previous: s.Previous, Path: s.Path, Kind: s.Kind, Actions: s.Actions, Reason: s.Reason,
-			Clear: s.Data != nil && len(s.Data) == 0, Old: s.OldData, Foreign: s.Foreign,
-			ACL: aclJSON(s.ACL), OldACL: aclJSON(s.OldACL), Pre: preJSON(s.Pre), Pos: posToJSON(s.Pos),
-		}
-		if len(s.Data) > 0 {
-			sj.Data = s.Data
-		}
-		j.Steps = append(j.Steps, sj)
 	}
 	for _, pre := range e.Others {
 		j.Others = append(j.Others, preJSON(pre))
@@ -64,6 +61,18 @@ func (e *Ensemble) toJSON() ensembleJSON {
 	}
 	for _, b := range e.Batches {
 		j.Batches = append(j.Batches, batchJSON(b))
+	}
+	return j
+}
+
+func (s *Step) toJSON() stepJSON {
+	j := stepJSON{
+		Address: s.Address, Previous: s.Previous, Path: s.Path, Kind: s.Kind, Actions: s.Actions, Reason: s.Reason,
+		Clear: s.Data != nil && len(s.Data) == 0, Old: s.OldData, Foreign: s.Foreign,
+		ACL: aclJSON(s.ACL), OldACL: aclJSON(s.OldACL), Pre: preJSON(s.Pre), Pos: posToJSON(s.Pos),
+	}
+	if len(s.Data) > 0 {
+		j.Data = s.Data
 	}
 	return j
 }

@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/lockform/lockform/zkfs"
+)
+
+// The plan of a large tree has a hundred megabytes of JSON. Its digest is needed
+// for every apply, its file seldom: so the plan is written step by step, in the
+// bytes that encoding planJSON as a whole gives.
+
+// The parts of planJSON and ensembleJSON before and after their long lists.
+type planHead struct {
+	Layout  string    `json:"layout"`
+	Config  string    `json:"config,omitempty"`
+	Mode    Mode      `json:"mode,omitempty"`
+	Partial bool      `json:"partial,omitempty"`
+	Abandon bool      `json:"abandon,omitempty"`
+	Created time.Time `json:"created,omitzero"`
+}
+
+type planTail struct {
+	Warnings []problemJSON `json:"warnings,omitempty"`
+}
+
+type ensembleHead struct {
+	Name       string       `json:"name"`
+	Servers    []string     `json:"servers,omitempty"`
+	Chroot     zkfs.Path    `json:"chroot,omitempty"`
+	Connection string       `json:"connection,omitempty"`
+	Ledger     ledgerOfPlan `json:"ledger"`
+}
+
+type ensembleTail struct {
+	Others  []preJSON     `json:"others,omitempty"`
+	Drift   []driftJSON   `json:"drift,omitempty"`
+	Blocked []blockedJSON `json:"blocked,omitempty"`
+	Batches []batchJSON   `json:"batches,omitempty"`
+	ACLs    []int         `json:"acls,omitempty"`
+}
+
+// A pieces writes parts of one JSON document.
+type pieces struct {
+	w   io.Writer // never fails
+	buf bytes.Buffer
+	enc *json.Encoder
+}
+
+func newPieces(w io.Writer) *pieces {
+	p := &pieces{w: w}
+	p.enc = json.NewEncoder(&p.buf)
+	p.enc.SetEscapeHTML(false)
+	return p
+}
+
+func (p *pieces) text(s string) { _, _ = io.WriteString(p.w, s) }
+
+// value writes what cannot fail to be encoded, without the given numbers of
+// bytes at its ends; nothing, not even before, when nothing is left.
+func (p *pieces) value(v any, before string, first, last int) {
+	p.buf.Reset()
+	if err := p.enc.Encode(v); err != nil {
+		p.buf.Reset()
+		p.buf.WriteString("null\n")
+	}
+	data := p.buf.Bytes()[first : p.buf.Len()-1-last]
+	if len(data) > 0 {
+		p.text(before)
+		_, _ = p.w.Write(data)
+	}
+}
+
+// write writes the plan as JSON.
+func (p *Plan) write(w io.Writer) {
+	out := newPieces(w)
+	out.value(planHead{p.Layout, p.Config, p.Mode, p.Partial, p.Abandon, p.Created}, "", 0, 1)
+	out.text(`,"ensembles":[`)
+	for i := range p.Ensembles {
+		if i > 0 {
+			out.text(",")
+		}
+		p.Ensembles[i].write(out)
+	}
+	out.text("]")
+	var tail planTail
+	for _, w := range p.Warnings {
+		tail.Warnings = append(tail.Warnings, problemJSON{w.Summary, w.Detail, w.Address, w.Path, posToJSON(w.Pos)})
+	}
+	out.value(tail, ",", 1, 1)
+	out.text("}")
+}
+
+func (e *Ensemble) write(out *pieces) {
+	j := e.frameToJSON()
+	out.value(ensembleHead{j.Name, j.Servers, j.Chroot, j.Connection, j.Ledger}, "", 0, 1)
+	out.text(`,"steps":[`)
+	for i := range e.Steps {
+		if i > 0 {
+			out.text(",")
+		}
+		out.value(e.Steps[i].toJSON(), "", 0, 0)
+	}
+	out.text("]")
+	out.value(ensembleTail{j.Others, j.Drift, j.Blocked, j.Batches, j.ACLs}, ",", 1, 1)
+	out.text("}")
+}
+
+// sum returns the hexadecimal SHA-256 of the plan's JSON.
+func (p *Plan) sum() string {
+	h := sha256.New()
+	p.write(h)
+	return hex.EncodeToString(h.Sum(nil))
+}
