@@ -38,6 +38,11 @@ func (f *faults) add(diags ...*hcl.Diagnostic) {
 		if d == nil {
 			continue
 		}
+		if d.Subject != nil && d.Subject.Filename == "" && f.errors > 0 {
+			// The evaluation of what the parser made up after a syntax error,
+			// such as a call that the file ends in: it stands nowhere.
+			continue
+		}
 		if d.Severity == hcl.DiagError {
 			f.errors++
 		}
