@@ -2,6 +2,7 @@ package lock_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,222 +16,253 @@ import (
 	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
 
-// onReal gives a benchmark a lock on the real server.
-func onReal(b *testing.B) (*zktest.Env, *zkconn.Session, *layout.Policy) {
-	e := zktest.New(b, zktest.Real)
-	s, err := zkconn.Open(b.Context(), zkconn.Config{Servers: e.Servers, SessionTimeout: 15 * time.Second, TickTime: zktest.Tick})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { s.Close(b.Context()) })
-	p := policy(func(p *layout.Policy) { p.SessionTimeout = 15 * time.Second })
-	data, err := layout.Record{Layout: "bench", Kind: layout.KindLock, Policy: &p}.Encode()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := s.Create(b.Context(), "/l", data, zkfs.Open(), zkfs.Persistent); err != nil {
-		b.Fatal(err)
-	}
-	return e, s, &p
+// The benchmarks run on a real server beside go-zookeeper's own lock. What they
+// compare takes turns within one run, so that the ratios hold on a machine whose
+// speed changes from minute to minute; ns/op is that of all of them together.
+
+// A course is a real server with a lock at /l.
+type course struct {
+	*testing.B
+	e      *zktest.Env
+	zk     *zkconn.Session
+	policy layout.Policy
+	record []byte // the data of a declared lock
 }
 
-// BenchmarkAcquire takes and gives up a free lock, beside the floor, a bare
-// create and delete, and go-zookeeper's own lock.
-func BenchmarkAcquire(b *testing.B) {
-	b.Run("floor", func(b *testing.B) {
-		_, s, _ := onReal(b)
-		for b.Loop() {
-			r, err := s.Create(b.Context(), "/l/x-", nil, zkfs.Open(), zkfs.EphemeralSequential)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := s.Delete(b.Context(), r.Path, zkfs.AnyVersion); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	for name, declared := range map[string]bool{"declared": true, "given": false} {
-		b.Run(name, func(b *testing.B) {
-			_, s, p := onReal(b)
-			c, err := lock.Open(b.Context(), lock.Config{Session: s})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer c.Close(b.Context())
-			o := lock.Options{Policy: p}
-			if declared {
-				o.Policy = nil
-			}
-			for b.Loop() {
-				h, err := c.Acquire(b.Context(), "/l", o)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := h.Release(b.Context()); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+func onCourse(b *testing.B) *course {
+	c := &course{B: b, e: zktest.New(b, zktest.Real)}
+	c.policy = policy(func(p *layout.Policy) { p.SessionTimeout = 15 * time.Second })
+	c.zk = c.session()
+	var err error
+	if c.record, err = (layout.Record{Layout: "bench", Kind: layout.KindLock, Policy: &c.policy}).Encode(); err != nil {
+		b.Fatal(err)
 	}
-	b.Run("zk.Lock", func(b *testing.B) {
-		e, _, _ := onReal(b)
-		conn, _, err := zk.Connect([]string{e.Addr}, 15*time.Second, zk.WithLogger(silent{}))
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer conn.Close()
-		for b.Loop() {
-			l := zk.NewLock(conn, e.Chroot.String()+"/l", zk.WorldACL(zk.PermAll))
-			if err := l.Lock(); err != nil {
+	c.declare("/l")
+	return c
+}
+
+func (c *course) config() zkconn.Config {
+	return zkconn.Config{Servers: c.e.Servers, SessionTimeout: c.policy.SessionTimeout, TickTime: c.policy.TickTime}
+}
+
+func (c *course) session() *zkconn.Session {
+	s, err := zkconn.Open(c.Context(), c.config())
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() { s.Close(c.Context()) })
+	return s
+}
+
+func (c *course) client() *lock.Client {
+	client, err := lock.Open(c.Context(), lock.Config{Conn: c.config()})
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() { client.Close(c.Context()) })
+	return client
+}
+
+// library returns a connection of go-zookeeper.
+func (c *course) library() *zk.Conn {
+	conn, _, err := zk.Connect([]string{c.e.Addr}, c.policy.SessionTimeout, zk.WithLogger(silent{}))
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(conn.Close)
+	return conn
+}
+
+func (c *course) declare(path zkfs.Path) {
+	if _, err := c.zk.Create(c.Context(), path, c.record, zkfs.Open(), zkfs.Persistent); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// cycle takes a lock and gives it up.
+func (c *course) cycle(client *lock.Client, path zkfs.Path) {
+	h, err := client.Acquire(c.Context(), path, lock.Options{})
+	if err != nil {
+		c.Error(err)
+		return
+	}
+	if err := h.Release(c.Context()); err != nil {
+		c.Error(err)
+	}
+}
+
+// libraryCycle does the same with go-zookeeper's lock.
+func (c *course) libraryCycle(conn *zk.Conn, path zkfs.Path) {
+	l := zk.NewLock(conn, string(path.Under(c.e.Chroot)), zk.WorldACL(zk.PermAll))
+	if err := l.Lock(); err != nil {
+		c.Error(err)
+		return
+	}
+	if err := l.Unlock(); err != nil {
+		c.Error(err)
+	}
+}
+
+// median returns the middle one.
+func median(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// ratio reports how two medians compare.
+func ratio(b *testing.B, got, want time.Duration, name string) {
+	b.ReportMetric(float64(got)/float64(want), name)
+}
+
+// BenchmarkAcquire takes and gives up a free lock: again and again, and one that
+// the session has not seen before. The floor is a bare create and delete by the
+// client library.
+func BenchmarkAcquire(b *testing.B) {
+	c := onCourse(b)
+	client, conn := c.client(), c.library()
+	floor := string(zkfs.Path("/l/x-").Under(c.e.Chroot))
+	n := 0
+	runs := []func(){
+		func() {
+			path, err := conn.Create(floor, nil, zk.FlagEphemeral|zk.FlagSequence, zk.WorldACL(zk.PermAll))
+			if err == nil {
+				err = conn.Delete(path, -1)
+			}
+			if err != nil {
 				b.Fatal(err)
 			}
-			if err := l.Unlock(); err != nil {
-				b.Fatal(err)
-			}
+		},
+		func() { c.cycle(client, "/again") },
+		func() { c.cycle(client, zkfs.Path(fmt.Sprintf("/first%d", n))) },
+		func() { c.libraryCycle(conn, "/l") },
+	}
+	c.declare("/again")
+	c.cycle(client, "/again")
+	took := make([][]time.Duration, len(runs))
+	for b.Loop() {
+		n++
+		c.declare(zkfs.Path(fmt.Sprintf("/first%d", n)))
+		for i := range runs {
+			i = (i + n) % len(runs)
+			began := time.Now()
+			runs[i]()
+			took[i] = append(took[i], time.Since(began))
 		}
-	})
+	}
+	p50 := make([]time.Duration, len(runs))
+	for i := range took {
+		p50[i] = median(took[i])
+	}
+	b.ReportMetric(float64(p50[0].Microseconds()), "floor-µs")
+	ratio(b, p50[1], p50[0], "again/floor")
+	ratio(b, p50[2], p50[0], "first/floor")
+	ratio(b, p50[3], p50[0], "zk.Lock/floor")
+	ratio(b, p50[1], p50[3], "again/zk.Lock")
 }
 
 // BenchmarkHandoff passes one lock on among waiters, each with a session of its
-// own; an operation is one handoff.
+// own. An operation is a round in which all of them get it once, from us and
+// from go-zookeeper; what is compared is the time for one handoff.
 func BenchmarkHandoff(b *testing.B) {
-	for _, waiters := range []int{10, 100} {
-		b.Run(fmt.Sprintf("lock/waiters=%d", waiters), func(b *testing.B) {
-			e, s, p := onReal(b)
+	for _, waiters := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("waiters=%d", waiters), func(b *testing.B) {
+			c := onCourse(b)
+			c.declare("/lib")
 			clients := make([]*lock.Client, waiters)
-			for i := range clients {
-				c, err := lock.Open(b.Context(), lock.Config{Conn: zkconn.Config{Servers: e.Servers, SessionTimeout: p.SessionTimeout, TickTime: p.TickTime}})
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer c.Close(b.Context())
-				clients[i] = c
-			}
-			handoffs(b, s, waiters, func(i int) func() {
-				h, err := clients[i].Acquire(b.Context(), "/l", lock.Options{Policy: p})
-				if err != nil {
-					b.Error(err)
-					return func() {}
-				}
-				return func() { h.Release(b.Context()) }
-			})
-		})
-		b.Run(fmt.Sprintf("zk.Lock/waiters=%d", waiters), func(b *testing.B) {
-			e, s, _ := onReal(b)
 			conns := make([]*zk.Conn, waiters)
-			for i := range conns {
-				conn, _, err := zk.Connect([]string{e.Addr}, 15*time.Second, zk.WithLogger(silent{}))
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer conn.Close()
-				conns[i] = conn
+			for i := range waiters {
+				clients[i], conns[i] = c.client(), c.library()
 			}
-			handoffs(b, s, waiters, func(i int) func() {
-				l := zk.NewLock(conns[i], e.Chroot.String()+"/l", zk.WorldACL(zk.PermAll))
-				if err := l.Lock(); err != nil {
-					b.Error(err)
-				}
-				return func() { l.Unlock() }
-			})
+			var ours, theirs []time.Duration
+			for b.Loop() {
+				ours = append(ours, c.handoffs("/l", waiters, func(i int) { c.cycle(clients[i], "/l") }))
+				theirs = append(theirs, c.handoffs("/lib", waiters, func(i int) { c.libraryCycle(conns[i], "/lib") }))
+			}
+			us, them := median(ours), median(theirs)
+			b.ReportMetric(float64(waiters)/us.Seconds(), "handoffs/s")
+			b.ReportMetric(float64(waiters)/them.Seconds(), "zk.Lock-handoffs/s")
+			ratio(b, them, us, "×zk.Lock")
 		})
 	}
 }
 
-// handoffs has all clients queue up behind a holder and take the lock in turn,
-// b.N times in all; the time is from the holder's release to the last one.
-func handoffs(b *testing.B, s *zkconn.Session, waiters int, take func(i int) func()) {
-	b.StopTimer()
-	for left := b.N; left > 0; left -= waiters {
-		n := min(left, waiters)
-		block, err := s.Create(b.Context(), "/l/_c_00000000-0000-4000-8000-000000000000-lock-", nil, zkfs.Open(), zkfs.EphemeralSequential)
+// handoffs has all queue up behind a holder and take the lock in turn. The time
+// is from the holder's release until the last has given it up.
+func (c *course) handoffs(path zkfs.Path, waiters int, cycle func(i int)) time.Duration {
+	block, err := c.zk.Create(c.Context(), path.Join("_c_00000000-0000-4000-8000-000000000000-lock-"), nil, zkfs.Open(), zkfs.EphemeralSequential)
+	if err != nil {
+		c.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range waiters {
+		all.Go(func() { cycle(i) })
+	}
+	for queued := 0; queued <= waiters; {
+		stat, _, err := c.zk.Exists(c.Context(), path)
 		if err != nil {
-			b.Fatal(err)
+			c.Fatal(err)
 		}
-		var all sync.WaitGroup
-		for i := range n {
-			all.Go(func() { take(i)() })
-		}
-		for {
-			children, _, err := s.Children(b.Context(), "/l")
-			if err != nil {
-				b.Fatal(err)
-			}
-			if len(children) == n+1 {
-				break
-			}
+		if queued = int(stat.NumChildren); queued <= waiters {
 			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(50 * time.Millisecond) // until each has set its watch
-		b.StartTimer()
-		if err := s.Delete(b.Context(), block.Path, zkfs.AnyVersion); err != nil {
-			b.Fatal(err)
-		}
-		all.Wait()
-		b.StopTimer()
 	}
+	time.Sleep(50*time.Millisecond + time.Duration(waiters)*time.Millisecond) // until each has set its watch
+	began := time.Now()
+	if err := c.zk.Delete(c.Context(), block.Path, zkfs.AnyVersion); err != nil {
+		c.Fatal(err)
+	}
+	all.Wait()
+	return time.Since(began)
 }
 
-// BenchmarkManyLocks takes different locks over one session, 256 at a time, and
-// gives them up; an operation is one lock.
+// BenchmarkManyLocks takes 10,000 different locks over one session, 256 at a
+// time, and gives them up; an operation is a round of all of them.
 func BenchmarkManyLocks(b *testing.B) {
-	const locks, together = 1000, 256
-	run := func(b *testing.B, s *zkconn.Session, once func(path zkfs.Path)) {
-		for i := range locks {
-			if _, err := s.Create(b.Context(), zkfs.Path(fmt.Sprintf("/m%d", i)), nil, zkfs.Open(), zkfs.Persistent); err != nil {
+	const locks, together = 10_000, 256
+	c := onCourse(b)
+	var ops []zkfs.Op
+	for i := range locks {
+		ops = append(ops, zkfs.Op{Kind: zkfs.OpCreate, Path: nth(i), Data: c.record, ACL: zkfs.Open(), Mode: zkfs.Persistent})
+		if len(ops) == 500 {
+			if _, err := c.zk.Multi(b.Context(), ops); err != nil {
 				b.Fatal(err)
 			}
+			ops = nil
 		}
-		b.ResetTimer()
-		next := make(chan int)
+	}
+	run := func(once func(zkfs.Path)) time.Duration {
+		next := make(chan int, locks)
+		for i := range locks {
+			next <- i
+		}
+		close(next)
+		began := time.Now()
 		var all sync.WaitGroup
 		for range together {
 			all.Go(func() {
 				for i := range next {
-					once(zkfs.Path(fmt.Sprintf("/m%d", i%locks)))
+					once(nth(i))
 				}
 			})
 		}
-		for i := range b.N {
-			next <- i
-		}
-		close(next)
 		all.Wait()
+		return time.Since(began)
 	}
-	b.Run("lock", func(b *testing.B) {
-		_, s, p := onReal(b)
-		c, err := lock.Open(b.Context(), lock.Config{Session: s})
-		if err != nil {
+	var first, ours, theirs []time.Duration
+	conn := c.library()
+	for b.Loop() {
+		client := c.client()
+		first = append(first, run(func(path zkfs.Path) { c.cycle(client, path) }))
+		ours = append(ours, run(func(path zkfs.Path) { c.cycle(client, path) }))
+		theirs = append(theirs, run(func(path zkfs.Path) { c.libraryCycle(conn, path) }))
+		if err := client.Close(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		defer c.Close(b.Context())
-		run(b, s, func(path zkfs.Path) {
-			h, err := c.Acquire(b.Context(), path, lock.Options{Policy: p})
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			if err := h.Release(b.Context()); err != nil {
-				b.Error(err)
-			}
-		})
-	})
-	b.Run("zk.Lock", func(b *testing.B) {
-		e, s, _ := onReal(b)
-		conn, _, err := zk.Connect([]string{e.Addr}, 15*time.Second, zk.WithLogger(silent{}))
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer conn.Close()
-		run(b, s, func(path zkfs.Path) {
-			l := zk.NewLock(conn, string(path.Under(e.Chroot)), zk.WorldACL(zk.PermAll))
-			if err := l.Lock(); err != nil {
-				b.Error(err)
-				return
-			}
-			if err := l.Unlock(); err != nil {
-				b.Error(err)
-			}
-		})
-	})
+	}
+	b.ReportMetric(locks/median(first).Seconds(), "first-locks/s")
+	b.ReportMetric(locks/median(ours).Seconds(), "locks/s")
+	ratio(b, median(theirs), median(first), "first×zk.Lock")
+	ratio(b, median(theirs), median(ours), "again×zk.Lock")
 }
+
+func nth(i int) zkfs.Path { return zkfs.Path(fmt.Sprintf("/m%d", i)) }
