@@ -39,8 +39,8 @@ test: deps ## every test, with the race detector, on the embedded and on a real 
 race: test ## the same as test
 
 .PHONY: properties
-properties: ## 2,000 random layouts and trees, planned, applied and cut off at random
-	go test ./plan -count=1 -timeout 15m -run 'Propert' -rapid.checks=2000
+properties: ## 2,000 random layouts and trees, planned, applied and cut off at random; SEED=N repeats a run
+	go test ./plan -count=1 -timeout 15m -run 'Propert' -rapid.checks=2000 $(if $(SEED),-rapid.seed=$(SEED))
 
 .PHONY: quick
 quick: ## the tests on the embedded server alone, for a look while editing

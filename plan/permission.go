@@ -162,7 +162,12 @@ func (d *differ) permitted() {
 	if lp := d.l.Ledger; d.live.Ledger.Exists() {
 		find(lp, zkfs.Write, first)
 		find(lp.Join(applyName), zkfs.Create|zkfs.Delete, first)
-		find(lp.Join(historyName), zkfs.Create, first)
+		// The history is written at the end, after the ACL changes, unless it has
+		// to tell of an unfinished run first.
+		history := lp.Join(historyName)
+		if i, ok := d.steps[history]; !ok || d.e.Steps[i].ACL == nil || d.live.Ledger.Unfinished() != nil {
+			find(history, zkfs.Create, first)
+		}
 	} else {
 		p := lp.Parent()
 		for ; p != zkfs.Root && d.node(p).Absent; p = p.Parent() {

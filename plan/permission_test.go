@@ -122,6 +122,25 @@ func TestUnchangedPlanReadsNoACLOfParents(t *testing.T) {
 	}
 }
 
+// TestHistoryIsMendedBeforeItIsWritten: a run that first gives itself the right
+// to write the history is not lacking it.
+func TestHistoryIsMendedBeforeItIsWritten(t *testing.T) {
+	tree := newTree()
+	s := tree.session(planner)
+	owned := func(l *layout.Layout) { l.ACL = zkfs.ACL{entry(zkfs.Read, zkfs.Anyone)} }
+	applyLayout(t, s, jobs(owned), Options{})
+	history := jobs().Ledger.Join(historyName)
+	tree.nodes[history].acl = everyone(zkfs.Admin | zkfs.Read)
+	tree.nodes[history].stat.Aversion++
+	p := makePlan(t, s, jobs(owned, lock("namespace.jobs.lock.c", "/locks/jobs/c")), Options{})
+	if blocked := p.Ensembles[0].Blocked; len(blocked) > 0 {
+		t.Errorf("got %+v, want nothing blocked", blocked)
+	}
+	if err := tryApply(s, p, ApplyOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPropertyPermissionsAreForetold takes permissions away at random. A plan
 // that is not blocked is not refused for one; a plan that is blocked for one
 // would be.
