@@ -18,14 +18,15 @@ const module = "github.com/lockform/lockform/"
 // stands for everything below. A package that is not listed fails the test:
 // its place has to be chosen.
 var layers = map[string][]string{
-	"zkfs":               {},
-	"zkfs/layout":        {"zkfs"},
-	"zkfs/recipe":        {"zkfs"},
-	"zkfs/internal/jute": {},
+	"zkfs":                   {},
+	"zkfs/layout":            {"zkfs"},
+	"zkfs/recipe":            {"zkfs"},
+	"zkfs/internal/jute":     {},
+	"zkfs/internal/boottime": {"golang.org/x/sys/unix"},
 	"zkfs/zkconn": {"zkfs", "zkfs/internal/...",
-		"github.com/go-zookeeper/zk", "github.com/hashicorp/go-hclog", "golang.org/x/sys/unix"},
+		"github.com/go-zookeeper/zk", "github.com/hashicorp/go-hclog"},
 	"zkfs/zkdev":        {"zkfs", "zkfs/internal/...", "github.com/hashicorp/go-hclog"},
-	"zkfs/zkdev/zktest": {"zkfs", "zkfs/zkdev", "github.com/go-zookeeper/zk", "go.uber.org/goleak"},
+	"zkfs/zkdev/zktest": {"zkfs", "zkfs/internal/...", "zkfs/zkdev", "github.com/go-zookeeper/zk", "go.uber.org/goleak"},
 	"hcl": {"zkfs", "zkfs/layout", "github.com/hashicorp/hcl/v2/...", "github.com/zclconf/go-cty/...",
 		"github.com/zclconf/go-cty-yaml", "github.com/agext/levenshtein", "github.com/google/uuid", "github.com/hashicorp/go-version",
 		"github.com/mitchellh/go-wordwrap", "golang.org/x/..."},

@@ -2,6 +2,7 @@ package zkconn
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ type Config struct {
 	// TLS is used for every connection; nil means plain TCP. Without a
 	// ServerName the name in Servers is verified.
 	TLS *tls.Config
+	// Dial makes a connection to one server, "host:port", on which TLS is still
+	// to be spoken. Nil means TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Logger gets debug messages, never a credential. Nil means silence.
 	Logger hclog.Logger
 }
@@ -135,6 +139,12 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	c.Auth = once
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", address)
+		}
+	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}

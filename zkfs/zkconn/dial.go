@@ -2,6 +2,7 @@ package zkconn
 
 import (
 	"context"
+	crand "crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type dialer struct {
 	parked  chan struct{} // the library waits in dial, after the end
 	release chan struct{} // it may go on
 	wires   sync.WaitGroup
+	random  *rand.Rand // used by dial alone
 
 	mu       sync.Mutex
 	hosts    []string
@@ -40,8 +42,10 @@ type dialer struct {
 }
 
 func newDialer(s *Session, hosts []string) *dialer {
+	var seed [32]byte
+	crand.Read(seed[:])
 	d := &dialer{
-		s: s, hosts: hosts, parked: make(chan struct{}), release: make(chan struct{}),
+		s: s, random: rand.New(rand.NewChaCha8(seed)), hosts: hosts, parked: make(chan struct{}), release: make(chan struct{}),
 		tries: make(map[string]attempt), tried: make(chan struct{}),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -96,7 +100,7 @@ func (d *dialer) dial(_, host string, _ time.Duration) (net.Conn, error) {
 	defer cancel()
 	phase := phaseDial
 	d.trying(host, phase)
-	conn, socket, err := dialHost(ctx, host, d.s.cfg.TLS, func() {
+	conn, socket, err := dialHost(ctx, host, d.s.cfg, func() {
 		phase = phaseMute
 		d.trying(host, phase)
 	})
@@ -146,7 +150,7 @@ func (d *dialer) pause() error {
 	if failures > 0 && failures%n == 0 {
 		// A short session leaves less time for finding a server.
 		wait = min(minPause<<min(failures/n-1, 10), maxPause, max(minPause, d.s.cfg.SessionTimeout/10))
-		wait = wait/2 + rand.N(wait/2)
+		wait = wait/2 + time.Duration(d.random.Int64N(int64(wait/2)))
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -159,23 +163,22 @@ func (d *dialer) pause() error {
 }
 
 // dialHost connects to one server. The socket is what to close.
-func dialHost(ctx context.Context, host string, cfg *tls.Config, accepted func()) (conn, socket net.Conn, err error) {
-	var nd net.Dialer
-	socket, err = nd.DialContext(ctx, "tcp", host)
+func dialHost(ctx context.Context, host string, cfg Config, accepted func()) (conn, socket net.Conn, err error) {
+	socket, err = cfg.Dial(ctx, host)
 	if err != nil {
 		return nil, nil, err
 	}
 	if accepted != nil {
 		accepted()
 	}
-	if cfg == nil {
+	if cfg.TLS == nil {
 		return socket, socket, nil
 	}
-	cfg = cfg.Clone()
-	if cfg.ServerName == "" {
-		cfg.ServerName, _, _ = net.SplitHostPort(host)
+	named := cfg.TLS.Clone()
+	if named.ServerName == "" {
+		named.ServerName, _, _ = net.SplitHostPort(host)
 	}
-	secure := tls.Client(socket, cfg)
+	secure := tls.Client(socket, named)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		socket.Close()
 		if closedByPeer(err) {

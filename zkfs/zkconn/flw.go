@@ -44,7 +44,7 @@ func FourLetterWord(ctx context.Context, cfg Config, host, word string) (string,
 }
 
 func askWord(ctx context.Context, cfg Config, host, word string) (string, error) {
-	conn, socket, err := dialHost(ctx, host, cfg.TLS, nil)
+	conn, socket, err := dialHost(ctx, host, cfg, nil)
 	if err != nil {
 		return "", err
 	}

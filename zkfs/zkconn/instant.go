@@ -1,12 +1,19 @@
 package zkconn
 
-import "time"
+import (
+	"time"
+
+	"github.com/lockform/lockform/zkfs/internal/boottime"
+)
 
 // An Instant is a reading of CLOCK_BOOTTIME in nanoseconds: a clock that no
 // one sets and that goes on while the machine is suspended, as the server's
 // clock does. Elsewhere than on Linux it is the monotonic clock, which may
 // stand still during a suspend. The zero Instant lies before all others.
 type Instant int64
+
+// Now reads the clock.
+func Now() Instant { return Instant(boottime.Now()) }
 
 // IsZero reports whether nothing is known.
 func (i Instant) IsZero() bool { return i == 0 }

@@ -21,6 +21,9 @@ type Config struct {
 	// Listen is the address to serve on, "host:port". Empty means a free port
 	// of 127.0.0.1.
 	Listen string
+	// Listener is served in place of Listen, and closed by Close. Nil means
+	// TCP.
+	Listener net.Listener
 	// TLS makes the connections TLS. A certificate that the client shows and
 	// TLS has verified is its x509 identity. Nil means plain connections.
 	TLS *tls.Config
@@ -142,7 +145,12 @@ func Start(cfg Config) (*Server, error) {
 
 // listen opens the addresses and begins to accept connections.
 func (s *Server) listen() error {
-	addresses := []string{s.cfg.Listen}
+	var addresses []string
+	if s.cfg.Listener != nil {
+		s.listeners = append(s.listeners, s.cfg.Listener)
+	} else {
+		addresses = append(addresses, s.cfg.Listen)
+	}
 	if s.cfg.SecureListen != "" {
 		addresses = append(addresses, s.cfg.SecureListen)
 	}

@@ -1,13 +1,12 @@
-package zkconn
+package boottime
 
 import "golang.org/x/sys/unix"
 
-// Now reads CLOCK_BOOTTIME.
-func Now() Instant {
+func read() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
 		// Kernels before 2.6.39 lack the clock; the Go runtime needs a later one.
 		unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
 	}
-	return Instant(ts.Nano())
+	return ts.Nano()
 }
