@@ -213,13 +213,18 @@ func (r *runner) take(ctx context.Context) (taken, error) {
 }
 
 func (r *runner) acquire(ctx context.Context) (taken, error) {
+	l := limitOf(r.Options.Wait)
 	if r.locker == nil {
+		ctx, cancel := l.connecting(ctx)
+		defer cancel()
 		var err error
 		if r.locker, err = r.open(ctx); err != nil {
 			r.locker = nil
 			return taken{}, err
 		}
 	}
+	ctx, cancel := l.taking(ctx)
+	defer cancel()
 	o := r.Options
 	o.OnQueued = func(q lock.Queued) {
 		r.spare.drop()

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/zkfs"
 )
 
 // The exit codes of exec, beside the command's own and 128 + signal.
@@ -60,10 +61,13 @@ func statusCode(s syscall.WaitStatus) int {
 	return s.ExitStatus()
 }
 
-// notAcquired words a refusal for the user, once for each reason.
+// explain says what to do about a refusal, once for each reason.
 func explain(err error) error {
-	if errors.Is(err, lock.ErrNotAcquired) && !errors.Is(err, lock.ErrQueueFull) {
-		return fmt.Errorf("%w\nSomebody else holds it; -verbose says who, -wait=DUR waits longer where the policy allows it", err)
+	switch {
+	case !errors.Is(err, lock.ErrNotAcquired) || errors.Is(err, lock.ErrQueueFull):
+		return err
+	case errors.Is(err, zkfs.ErrUnavailable), errors.Is(err, zkfs.ErrOutcomeUnknown):
+		return fmt.Errorf("%w\nZooKeeper did not answer in time; whether somebody holds it is not known", err)
 	}
-	return err
+	return fmt.Errorf("%w\nSomebody else holds it; -verbose says who, -wait=DUR waits longer where the policy allows it", err)
 }

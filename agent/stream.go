@@ -37,7 +37,9 @@ const (
 // A Stream holds one lock and tells of it, one JSON object per line, until
 // Until is closed or the lock is lost.
 type Stream struct {
-	Path    zkfs.Path
+	Path zkfs.Path
+	// Connect opens the client, which Run closes.
+	Connect func(context.Context) (*lock.Client, error)
 	Options lock.Options // without callbacks
 	Until   <-chan struct{}
 	Out     io.Writer
@@ -50,7 +52,7 @@ type Stream struct {
 
 // Run takes the lock, tells of it and gives it up. It returns an exit code as
 // Exec.Run does: 0 when Until ended the hold, 128 + n when signal n did.
-func (s *Stream) Run(ctx context.Context, c *lock.Client) (int, error) {
+func (s *Stream) Run(ctx context.Context) (int, error) {
 	notAcquired := CodeNotAcquired
 	if s.NotAcquired != nil {
 		notAcquired = *s.NotAcquired
@@ -58,7 +60,7 @@ func (s *Stream) Run(ctx context.Context, c *lock.Client) (int, error) {
 	signals := catchSignals()
 	defer signals.release()
 	ctx, stop := signals.during(ctx)
-	err := s.hold(ctx, c)
+	err := s.connected(ctx)
 	if cause := stop(); cause != nil {
 		err = cause
 	}
@@ -69,8 +71,9 @@ func (s *Stream) Run(ctx context.Context, c *lock.Client) (int, error) {
 	return exitCode(err, notAcquired), explain(err)
 }
 
-// hold returns when the hold has ended, with the reason when it was not Until.
-func (s *Stream) hold(ctx context.Context, c *lock.Client) error {
+// connected connects and holds. The end of Until while it connects or waits is
+// no error.
+func (s *Stream) connected(ctx context.Context) error {
 	waiting, cancel := context.WithCancel(ctx)
 	var closing sync.WaitGroup
 	closing.Go(func() {
@@ -83,6 +86,31 @@ func (s *Stream) hold(ctx context.Context, c *lock.Client) error {
 	defer closing.Wait()
 	defer cancel()
 
+	l := limitOf(s.Options.Wait)
+	connecting, stop := l.connecting(waiting)
+	defer stop()
+	c, err := s.Connect(connecting)
+	if err == nil {
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hurryTime)
+			defer cancel()
+			_ = c.Close(ctx) // what cannot be closed in time expires
+		}()
+		taking, stop := l.taking(waiting)
+		defer stop()
+		var held *lock.Held
+		if held, err = s.acquire(taking, c); err == nil {
+			return s.hold(ctx, held)
+		}
+	}
+	if ctx.Err() == nil && waiting.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// acquire takes the lock and tells of it.
+func (s *Stream) acquire(ctx context.Context, c *lock.Client) (*lock.Held, error) {
 	var held *lock.Held
 	given := make(chan struct{})
 	o := s.Options
@@ -90,16 +118,21 @@ func (s *Stream) hold(ctx context.Context, c *lock.Client) error {
 		s.tell(Event{Event: EventQueued, Path: q.Path, Position: q.Position, Behind: whose(q.Behind)})
 	}
 	o.OnSuspect = func() { s.tell(Event{Event: EventSuspect, Path: s.Path}) }
-	o.OnHeld = func() { <-given; s.tellHeld(held) }
-	held, err := c.Acquire(waiting, s.Path, o)
-	close(given)
-	if err != nil {
-		if ctx.Err() == nil && waiting.Err() != nil {
-			return nil // Until was closed
+	o.OnHeld = func() {
+		if <-given; held != nil {
+			s.tellHeld(held)
 		}
-		return err
 	}
-	s.tellHeld(held)
+	held, err := c.Acquire(ctx, s.Path, o)
+	close(given)
+	if err == nil {
+		s.tellHeld(held)
+	}
+	return held, err
+}
+
+// hold returns when the hold has ended, with the reason when it was not Until.
+func (s *Stream) hold(ctx context.Context, held *lock.Held) (err error) {
 	select {
 	case <-s.Until:
 	case <-ctx.Done():

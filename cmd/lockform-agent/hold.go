@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/lockform/lockform/agent"
-	"github.com/lockform/lockform/agent/lock"
 	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/zkfs"
 )
@@ -41,17 +40,18 @@ Examples:
 				return err
 			}
 			s.Path = path
-			return conn.with(ctx, a, cmd, func(c *lock.Client) (err error) {
-				closed := make(chan struct{})
-				go func() { // ends with the process: nothing else ends a read
-					_, _ = io.Copy(io.Discard, os.Stdin)
-					close(closed)
-				}()
-				s.Until = closed
-				a.code, err = s.Run(ctx, c)
-				a.ran = true
+			if s.Connect, err = conn.open(a, cmd); err != nil {
 				return err
-			})
+			}
+			closed := make(chan struct{})
+			go func() { // ends with the process: nothing else ends a read
+				_, _ = io.Copy(io.Discard, os.Stdin)
+				close(closed)
+			}()
+			s.Until = closed
+			a.code, err = s.Run(ctx)
+			a.ran = true
+			return err
 		},
 	}
 }
