@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
@@ -64,7 +65,7 @@ func (c *Client) AcquireAll(ctx context.Context, paths []zkfs.Path, o Options) (
 	c.mu.Unlock()
 	defer c.attempts.Done()
 
-	w := newWait(ctx, c.open)
+	w := newWait(ctx, c.open, o)
 	defer w.stop()
 	for {
 		held, err := c.attempt(w, paths, o)
@@ -99,9 +100,11 @@ func (c *Client) attempt(w *wait, paths []zkfs.Path, o Options) (_ []*Held, err 
 	taken := make(map[zkfs.Path]*Held)
 	defer func() {
 		if err != nil {
+			var leaving sync.WaitGroup
 			for _, h := range g.held {
-				h.Release(w.caller)
+				leaving.Go(func() { h.Release(w.ctx) })
 			}
+			leaving.Wait()
 		}
 	}()
 	for _, r := range requests {

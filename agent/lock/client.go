@@ -47,16 +47,15 @@ type Client struct {
 	shutDoor context.CancelCauseFunc // ends it
 	attempts sync.WaitGroup          // calls of Acquire
 
-	opening   sync.Mutex // held while a session is opened
-	noDigests bool       // the servers refuse them; guarded by opening
-
-	mu       sync.Mutex
-	closed   bool // no new attempts
-	ended    bool // no new goroutines
-	sessions map[sessionKey]*session
-	unshut   map[*session]struct{} // every session that was not shut yet
-	recent   *session              // the one used last, which stays open
-	claims   map[*claim]struct{}
+	mu        sync.Mutex
+	closed    bool // no new attempts
+	ended     bool // no new goroutines
+	noDigests bool // the servers refuse them
+	openings  map[sessionKey]*opening
+	sessions  map[sessionKey]*session
+	unshut    map[*session]struct{} // every session that was not shut yet
+	recent    *session              // the one used last, which stays open
+	claims    map[*claim]struct{}
 }
 
 // Open connects and returns when a session is established. The session's
@@ -73,6 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, log: cfg.Logger,
+		openings: make(map[sessionKey]*opening),
 		sessions: make(map[sessionKey]*session),
 		unshut:   make(map[*session]struct{}),
 		claims:   make(map[*claim]struct{}),
@@ -86,108 +86,11 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	c.open, c.shutDoor = context.WithCancelCause(context.Background())
 	s, err := c.use(ctx, nil)
 	if err != nil {
-		c.die()
+		_ = c.Close(ctx) // there is nothing whose closing could fail
 		return nil, err
 	}
 	c.done(s)
 	return c, nil
-}
-
-// defaultKey is what a session without a policy asks for.
-func (c *Client) defaultKey() sessionKey {
-	p := layout.DefaultPolicy()
-	k := sessionKey{c.cfg.Conn.SessionTimeout, c.cfg.Conn.TickTime}
-	if k.timeout == 0 {
-		k.timeout = p.SessionTimeout
-	}
-	if k.tick == 0 {
-		k.tick = p.TickTime
-	}
-	return k
-}
-
-// use returns the session that a policy asks for, opening it where there is
-// none; with nil, any. The caller must call done with it.
-func (c *Client) use(ctx context.Context, p *layout.Policy) (*session, error) {
-	if s, err := c.existing(p); s != nil || err != nil {
-		return s, err
-	}
-	c.opening.Lock()
-	defer c.opening.Unlock()
-	if s, err := c.existing(p); s != nil || err != nil {
-		return s, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	key := c.defaultKey()
-	if p != nil {
-		key = sessionKey{p.SessionTimeout, p.TickTime}
-	}
-	s, err := c.begin(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	old := c.sessions[key]
-	c.sessions[key] = s
-	c.unshut[s] = struct{}{}
-	s.refs++
-	c.setRecent(s)
-	if old != nil && old.refs == 0 {
-		c.retire(old)
-	}
-	c.mu.Unlock()
-	return s, nil
-}
-
-// begin opens a session, or takes Config.Session, and gives it its credential. A
-// server that has digests switched off ends a session over it; there the
-// contenders belong to whatever identity the session has.
-func (c *Client) begin(ctx context.Context, key sessionKey) (*session, error) {
-	if c.cfg.Session != nil {
-		return newSession(ctx, c.life, c.cfg.Session, key, true, true, c.log)
-	}
-	conn := c.cfg.Conn
-	conn.SessionTimeout, conn.TickTime = key.timeout, key.tick
-	for {
-		zs, err := zkconn.Open(ctx, conn)
-		if err != nil {
-			return nil, err
-		}
-		s, err := newSession(ctx, c.life, zs, key, false, !c.noDigests, c.log)
-		if err == nil {
-			return s, nil
-		}
-		closing := zs.Close(context.WithoutCancel(ctx))
-		if !errors.Is(err, zkfs.ErrAuthFailed) || c.noDigests {
-			return nil, errors.Join(err, closing)
-		}
-		c.noDigests = true
-		c.log.Warn("the server takes no digests: others of the same identity can write to our contenders")
-	}
-}
-
-// existing returns a session that serves the policy, if there is one.
-func (c *Client) existing(p *layout.Policy) (*session, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil, ErrClosed
-	}
-	s := c.recent
-	if p != nil && c.cfg.Session == nil {
-		s = c.sessions[sessionKey{p.SessionTimeout, p.TickTime}]
-	}
-	if s == nil || !s.alive() {
-		if c.cfg.Session != nil && s != nil {
-			return nil, s.Err()
-		}
-		return nil, nil
-	}
-	s.refs++
-	c.setRecent(s)
-	return s, nil
 }
 
 // setRecent makes s the session that stays open, and closes the former one when
@@ -279,13 +182,11 @@ func (c *Client) Close(ctx context.Context) error {
 	leaving.Wait()
 	c.attempts.Wait() // they clean up after themselves
 
-	c.opening.Lock() // a session that is just being opened is among them then
 	c.mu.Lock()
 	c.ended = true
 	open := c.unshut
 	c.unshut = nil
 	c.mu.Unlock()
-	c.opening.Unlock()
 	var errs []error
 	for s := range open {
 		errs = append(errs, c.shut(ctx, s))

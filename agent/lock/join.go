@@ -63,6 +63,10 @@ func (cl *claim) join(ctx context.Context) (children []string, err error) {
 			cl.made(own[:len(prefixes)])
 			return cl.list(ctx)
 		}
+		if len(own) > 0 {
+			// All were made at once. Another set would stand behind this rest.
+			return nil, ErrRemoved
+		}
 	}
 	switch {
 	case errors.Is(err, zkfs.ErrNoNode):

@@ -16,9 +16,9 @@ import (
 )
 
 // A wait is the time that one Acquire has, for all of its locks: it began when
-// Acquire was called, and the smallest of the limits counts.
+// Acquire was called, and the smallest of the limits counts. The caller's own
+// stands under the empty path, before any policy is known.
 type wait struct {
-	caller context.Context
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
@@ -29,10 +29,13 @@ type wait struct {
 	timer  *time.Timer
 }
 
-func newWait(caller, open context.Context) *wait {
-	w := &wait{caller: caller, began: time.Now(), limits: make(map[zkfs.Path]time.Duration)}
+func newWait(caller, open context.Context, o Options) *wait {
+	w := &wait{began: time.Now(), limits: make(map[zkfs.Path]time.Duration)}
 	w.ctx, w.cancel = context.WithCancelCause(caller)
 	w.unhook = context.AfterFunc(open, func() { w.cancel(context.Cause(open)) })
+	if o.Wait != nil && *o.Wait >= 0 {
+		w.allow("", *o.Wait)
+	}
 	return w
 }
 
