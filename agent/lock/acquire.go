@@ -85,7 +85,7 @@ func (c *Client) AcquireAll(ctx context.Context, paths []zkfs.Path, o Options) (
 }
 
 // errAgain means that the contender must be made anew: the policy asks for
-// other names now.
+// another one now.
 var errAgain = errors.New("the policy changed")
 
 // attempt takes all locks or none, once.

@@ -42,7 +42,8 @@ type claim struct {
 	recipe    recipe.Recipe
 	prefixes  []string // of the nodes' names
 	nodes     []zkfs.Path
-	private   bool // nobody else may write to the nodes
+	acl       zkfs.ACL // of the nodes, since they were made
+	private   bool     // nobody else may write to the nodes
 	data      []byte
 	signals   bool            // as the data says
 	around    *Outer          // the nodes are those of a process around this one

@@ -33,7 +33,7 @@ func (cl *claim) join(ctx context.Context) (children []string, err error) {
 		Host: cl.c.cfg.Host, PID: cl.c.cfg.PID, ID: cl.guid, Owner: cl.owner, Mode: cl.mode, Since: cl.since, Signals: signals,
 	}.Encode()
 	cl.mu.Lock()
-	cl.recipe, cl.prefixes, cl.private, cl.data, cl.signals = r, prefixes, private, data, signals
+	cl.recipe, cl.prefixes, cl.acl, cl.private, cl.data, cl.signals = r, prefixes, acl, private, data, signals
 	cl.mu.Unlock()
 	for {
 		children, err = cl.create(ctx, prefixes, data, acl)

@@ -191,12 +191,14 @@ func (cl *claim) followPolicy(w *wait) error {
 	}
 	p := cl.currentPolicy()
 	w.allow(cl.path, cl.opts.wait(p))
-	return cl.sameNames(p)
+	return cl.sameContender(p)
 }
 
-// sameNames returns errAgain when the policy asks for other names than the
-// contender has.
-func (cl *claim) sameNames(p layout.Policy) error {
+// sameContender returns errAgain when the policy asks for another contender than
+// the one that stands there: for other names, or another ACL. An ACL that was
+// opened to others afterwards would let them make the event by which whoever is
+// behind takes the lock, so it is never changed.
+func (cl *claim) sameContender(p layout.Policy) error {
 	r, err := recipeOf(p, cl.shared)
 	if err != nil {
 		return err
@@ -205,9 +207,10 @@ func (cl *claim) sameNames(p layout.Policy) error {
 	if err != nil {
 		return err
 	}
+	acl, _ := cl.s.contenderACL(p)
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	if !slices.Equal(prefixes, cl.prefixes) || cl.mode != modeOf(p, cl.shared) {
+	if !slices.Equal(prefixes, cl.prefixes) || cl.mode != modeOf(p, cl.shared) || !acl.Equal(cl.acl) {
 		return errAgain
 	}
 	cl.recipe = r
