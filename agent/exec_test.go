@@ -143,6 +143,67 @@ func TestAGracefulEndAfterALossIsALoss(t *testing.T) {
 	}
 }
 
+// guarded waits until the agent has a guardian, or has none.
+func (r *fakeRun) guarded(t *testing.T, want bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		table, err := proc.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := false
+		for _, p := range table {
+			line, _ := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/cmdline")
+			got = got || p.Parent == r.Process.Pid && p.Alive() && strings.Contains(string(line), "\x00guardian\x00")
+		}
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a guardian is there: %v, want %v", got, want)
+		}
+	}
+}
+
+// A change of on_lost while the command runs brings a guardian, or sends it
+// away.
+func TestTheGuardianFollowsOnLost(t *testing.T) {
+	t.Run("NoLongerIgnored", func(t *testing.T) {
+		t.Parallel()
+		r := startFake(t, "lease=1h onlost=ignore turns=terminate:300ms", stubborn)
+		parent, child := r.number(t, "parent"), r.number(t, "child")
+		r.guarded(t, true)
+		if err := r.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Wait()
+		for _, pid := range []int{parent, child} {
+			for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+				if p, err := proc.Look(pid); err != nil || !p.Alive() || time.Now().After(deadline) {
+					break
+				}
+			}
+			dead(t, pid)
+		}
+	})
+	t.Run("FromNowOnIgnored", func(t *testing.T) {
+		t.Parallel()
+		r := startFake(t, "lease=1h turns=ignore:300ms lose=presumed:1500ms", "while [ ! -e go ]; do sleep 0.02; done; echo 1 >finished")
+		r.guarded(t, true)
+		r.guarded(t, false)
+		for !strings.Contains(r.said(t), "the command goes on") {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err := os.WriteFile(filepath.Join(r.dir, "go"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code := r.code(t); code != CodeLost {
+			t.Errorf("exit code %d, not %d", code, CodeLost)
+		}
+		r.number(t, "finished")
+	})
+}
+
 // What left the group does not outlive the lock because the command obeyed.
 func TestAfterALossNobodyIsLeftOut(t *testing.T) {
 	t.Parallel()

@@ -66,7 +66,7 @@ const maxGuardians = 100
 // guard sees to it that the command has a guardian: the spare one, or a new one.
 // Without a lease to keep there is none.
 func (h *hold) guard() error {
-	if h.onLost(h.OnLost) == layout.OnLostIgnore {
+	if h.unguarded = h.onLost(h.OnLost) == layout.OnLostIgnore; h.unguarded {
 		h.spare.drop()
 		return nil
 	}
@@ -86,6 +86,22 @@ func (h *hold) guard() error {
 	var err error
 	h.guardian, err = guardian.Start(h.children, tell)
 	return err
+}
+
+// followOnLost lets the guardian come and go when the policy's on_lost changes
+// while the command runs.
+func (h *hold) followOnLost() {
+	ignore := h.onLost(h.OnLost) == layout.OnLostIgnore
+	switch {
+	case h.lost != nil || ignore == h.unguarded:
+	case ignore:
+		h.unguarded = true
+		h.unguard()
+	default:
+		if err := h.guard(); err != nil {
+			h.say("the command goes on without a guardian: %v", err)
+		}
+	}
 }
 
 // unguard sends the guardian away, if there is one.

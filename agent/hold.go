@@ -33,6 +33,7 @@ type hold struct {
 	child     *proc.Child
 	terminal  *terminal
 	guardian  *guardian.Guardian // nil with on_lost = "ignore"
+	unguarded bool               // on_lost was "ignore" when that was looked at last
 	guardians int                // that were started in its place
 	hooks     struct{ acquired, lost *hook }
 
@@ -175,6 +176,7 @@ func (h *hold) lose(cause error) {
 	if h.lost != nil {
 		return
 	}
+	h.followOnLost()
 	h.lost = cause
 	onLost := h.onLost(h.OnLost)
 	if onLost == layout.OnLostIgnore && ours(cause) {
@@ -210,6 +212,7 @@ func (h *hold) reserve() time.Duration {
 // step does what is due and returns the time until something may be due again.
 // Ended says that the command itself is dead; others of its group may live.
 func (h *hold) step(ended bool) time.Duration {
+	h.followOnLost()
 	left := h.remaining()
 	if h.guardian != nil {
 		h.guardian.Deadline(left - h.reserve()/2)

@@ -48,6 +48,9 @@ func runScenario(settings string, command []string) int {
 			f.cause, f.loseAfter = causes[cause], must(time.ParseDuration(after))
 		case "onlost":
 			f.policy.OnLost = layout.OnLost(value)
+		case "turns": // what on_lost becomes, and when
+			onLost, after, _ := strings.Cut(value, ":")
+			f.turned, f.turnAfter = layout.OnLost(onLost), must(time.ParseDuration(after))
 		case "wait":
 			f.wait = must(time.ParseDuration(value))
 		case "refuse":
@@ -97,6 +100,8 @@ type fakeLocker struct {
 	refuse      int           // this many acquisitions fail for want of a connection
 	cause       error         // of the loss, nil for none
 	loseAfter   time.Duration
+	turned      layout.OnLost // of the policy, in a while; "" means never
+	turnAfter   time.Duration
 	held        int  // locks not released
 	late        bool // one was released after its lease had ended
 }
@@ -121,7 +126,7 @@ func (f *fakeLocker) acquire(ctx context.Context, paths []zkfs.Path, o lock.Opti
 	for i, p := range paths {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		t.grants = append(t.grants, grant{
-			lease: &fakeLease{f, ctx, cancel, time.Now().Add(f.lease)},
+			lease: &fakeLease{f, ctx, cancel, time.Now().Add(f.lease), time.Now().Add(f.turnAfter)},
 			path:  p, node: p.Join(fmt.Sprintf("_c_fake-%d-%d", os.Getpid(), i)), mode: "exclusive", owner: "test", token: int64(i + 1), session: 7,
 		})
 		f.held++
@@ -140,12 +145,20 @@ type fakeLease struct {
 	ctx  context.Context
 	end  context.CancelCauseFunc
 	over time.Time
+	turn time.Time
 }
 
 func (l *fakeLease) Context() context.Context   { return l.ctx }
 func (l *fakeLease) Remaining() time.Duration   { return time.Until(l.over) }
 func (l *fakeLease) KillTimeout() time.Duration { return l.f.kill }
-func (l *fakeLease) Policy() layout.Policy      { return l.f.policy }
+
+func (l *fakeLease) Policy() layout.Policy {
+	p := l.f.policy
+	if l.f.turned != "" && time.Now().After(l.turn) {
+		p.OnLost = l.f.turned
+	}
+	return p
+}
 
 func (l *fakeLease) Release(context.Context) error {
 	l.f.held--
