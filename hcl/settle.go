@@ -8,20 +8,17 @@ import (
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
-// defaultLedger is where the ledgers of all layouts lie.
-const defaultLedger = zkfs.Path("/lockform")
-
 // settleLayout evaluates the layout block into out, and returns where all
 // ledgers lie and where its own does; "" when that is not known.
 func (l *loader) settleLayout(out *layout.Layout) (root, ledger zkfs.Path) {
 	b := l.module.layout
 	if b == nil {
 		l.errorAt(nil, noLayout, "No file of the directory %s has a layout block. Write one: layout \"name\" { }; the name is the unit of ownership, and is recorded in ZooKeeper.", l.shownDir())
-		return defaultLedger, ""
+		return layout.DefaultLedger, ""
 	}
 	out.Name, out.Pos = b.name, pos(b.def)
 	l.requiredVersion(b)
-	root = defaultLedger
+	root = layout.DefaultLedger
 	for _, a := range []struct {
 		name string
 		to   *zkfs.Path

@@ -56,7 +56,7 @@ func (d *differ) apparatus() {
 	}
 	// Who may register too much is put right with the next change of an ACL: it
 	// would cost a delete its atomicity.
-	agents := l.Path.Join(agentsName)
+	agents := l.Path.Join(layout.AgentsName)
 	other := slices.ContainsFunc(d.e.Steps, func(s Step) bool { return s.ACL != nil && !s.makes() })
 	if n := d.node(agents); other || revokes(l.Agents, n.ACL) {
 		set(agents, layout.KindLedger, l.Agents)

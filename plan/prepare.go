@@ -53,7 +53,7 @@ func prepareOps(ctx context.Context, t Target, name string, e *Ensemble) ([]zkfs
 		return nil, err
 	}
 	ancestors := lp.Path.Ancestors()
-	paths := append(slices.Clone(ancestors), lp.Path, lp.Path.Join(applyName), lp.Path.Join(historyName), lp.Path.Join(agentsName))
+	paths := append(slices.Clone(ancestors), lp.Path, lp.Path.Join(applyName), lp.Path.Join(historyName), lp.Path.Join(layout.AgentsName))
 	nodes, err := t.Read(ctx, zkfs.PartData, paths)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func prepareOps(ctx context.Context, t Target, name string, e *Ensemble) ([]zkfs
 		case n.Path == lp.Path:
 			l := Ledger{Layout: name, ID: newID(), Planners: lp.Planners, Siblings: lp.Siblings}
 			data, err = l.Encode()
-		case n.Path.Base() == agentsName:
+		case n.Path.Base() == layout.AgentsName:
 			acl = lp.Agents
 		}
 		if err != nil {

@@ -28,7 +28,7 @@ func Purge(ctx context.Context, t Target, ledger zkfs.Path, name string, held Lo
 			Detail: fmt.Sprintf("%s says that the layout %q owns znodes, or has an unfinished run.\nRun \"lockform destroy\" first.", ledger, l.Layout),
 		}}}
 	}
-	parts := []zkfs.Path{ledger.Join(historyName), ledger.Join(agentsName), ledger.Join(applyName)}
+	parts := []zkfs.Path{ledger.Join(historyName), ledger.Join(layout.AgentsName), ledger.Join(applyName)}
 	nodes, err := t.Read(ctx, zkfs.PartChildren, parts)
 	if err != nil {
 		return 0, err
@@ -39,7 +39,7 @@ func Purge(ctx context.Context, t Target, ledger zkfs.Path, name string, held Lo
 		{Kind: zkfs.OpDelete, Path: held.Node(), Version: 0},
 	}
 	for _, n := range nodes {
-		if n.Absent || n.Path.Base() == agentsName && agents > 0 {
+		if n.Absent || n.Path.Base() == layout.AgentsName && agents > 0 {
 			continue
 		}
 		if n.Path.Base() == historyName {

@@ -110,7 +110,7 @@ func (r *reader) read(paths []zkfs.Path) error {
 // stands in it.
 func (r *reader) ledger() error {
 	lp := r.l.Ledger
-	apparatus := []zkfs.Path{lp.Join(applyName), lp.Join(historyName), lp.Join(agentsName)}
+	apparatus := []zkfs.Path{lp.Join(applyName), lp.Join(historyName), lp.Join(layout.AgentsName)}
 	nodes, err := r.t.Read(r.ctx, zkfs.PartData, append([]zkfs.Path{zkfs.Root, lp}, lp.Ancestors()...))
 	if err != nil {
 		return err

@@ -41,7 +41,6 @@ type Side struct {
 const (
 	applyName   = "apply"
 	historyName = "history"
-	agentsName  = "agents"
 )
 
 // ApplyLock returns the path of the lock that an apply holds, given the path

@@ -51,7 +51,8 @@ type claim struct {
 	pending   <-chan struct{} // closed when that create is no longer under way; nil: it is not
 	sequence  int64
 	token     int64
-	watching  bool // watches on the nodes and the policy are set
+	watching  bool   // watches on the nodes and the policy are set
+	record    []byte // of the lock, since then
 	state     State
 	held      bool // it was granted
 	handles   []*Held

@@ -82,6 +82,10 @@ func (cl *claim) watchLater() {
 		cl.c.spawn(func() {
 			if cl.watch(cl.ctx) == nil {
 				cl.followWatches()
+				cl.mu.Lock()
+				record := cl.record
+				cl.mu.Unlock()
+				cl.s.enlist(cl.c.life, cl.c, record)
 			}
 		})
 	}
@@ -146,6 +150,7 @@ func (cl *claim) watchPolicy(ctx context.Context) (*zkconn.Watch, error) {
 	}
 	p = cl.opts.stricter(p)
 	cl.mu.Lock()
+	cl.record = data
 	changed := !samePolicy(p, cl.policy)
 	if changed {
 		cl.policy = p

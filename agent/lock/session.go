@@ -36,6 +36,7 @@ type session struct {
 
 	mu          sync.Mutex
 	homes       map[zkfs.Path]*home
+	inventories map[string]bool // of these layouts, the session was put in or could not be
 	claims      map[*claim]struct{}
 	idleSince   zkconn.Instant // when the last claim went
 	lastBeat    zkconn.Instant // when the latest acknowledged heartbeat was sent
@@ -62,6 +63,7 @@ func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, b
 		sole:        digests,
 		opened:      zkconn.Now(),
 		homes:       make(map[zkfs.Path]*home),
+		inventories: make(map[string]bool),
 		claims:      make(map[*claim]struct{}),
 		outstanding: make(map[*beat]struct{}),
 		beaten:      make(chan struct{}),

@@ -60,7 +60,7 @@ func purgeLedger(ctx context.Context, l *link, path zkfs.Path) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if name == "agents" && len(inner) > 0 {
+		if name == layout.AgentsName && len(inner) > 0 {
 			return fmt.Sprintf("The ledger %s stays while agents are registered below it: %d sessions.", path, len(inner)), nil
 		}
 		if name == "history" {

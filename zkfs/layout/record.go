@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/lockform/lockform/zkfs"
 )
 
 // MaxRecord is the largest encoded record, in bytes.
@@ -14,6 +16,15 @@ const MaxRecord = 4096
 
 // Format is the major version of the records that this package writes.
 const Format = 1
+
+// What is known of a layout's ledger without its configuration.
+const (
+	// DefaultLedger is where the ledgers of all layouts stand that name no other
+	// place: each below it, under the layout's name.
+	DefaultLedger = zkfs.Path("/lockform")
+	// AgentsName is the child of a ledger below which agents list their sessions.
+	AgentsName = "agents"
+)
 
 // What reading a znode's data as a record can end with.
 var (
