@@ -95,17 +95,15 @@ func refused(p *Plan, o ApplyOptions) error {
 }
 
 // Refusal returns why an apply refuses the plan, or nil: what is blocked, but an
-// unfinished run that it is told to abandon, and locks in use that it is to
-// drain. Its kind is ErrBlocked, unless nothing but permissions is lacking.
+// unfinished run that it is told to abandon, locks in use that it is to drain,
+// and permissions, for which it asks the servers; see Denied. Its kind is
+// ErrBlocked.
 func (p *Plan) Refusal(abandon, drain bool) *Error {
-	err := &Error{Err: zkfs.ErrNoAuth}
+	err := &Error{Kind: ErrBlocked}
 	for i := range p.Ensembles {
 		for _, b := range p.Ensembles[i].Blocked {
-			if b.Reason == BlockUnfinished && abandon || b.Reason == BlockHeld && drain {
+			if b.Reason == BlockUnfinished && abandon || b.Reason == BlockHeld && drain || b.Reason == BlockPermission {
 				continue
-			}
-			if b.Reason != BlockPermission {
-				err.Kind, err.Err = ErrBlocked, nil
 			}
 			err.Problems = append(err.Problems, b.Problem())
 		}
@@ -142,7 +140,7 @@ type side struct {
 // check does what comes before the first write: every ledger, every
 // precondition, of all sides.
 func (a *applier) check(ctx context.Context) error {
-	var stale, blocked []Problem
+	var stale, blocked, denied []Problem
 	ids := make(map[string]*side)
 	for _, s := range a.sides {
 		if s.Lock.Context().Err() != nil {
@@ -169,12 +167,19 @@ func (a *applier) check(ctx context.Context) error {
 			return err
 		}
 		stale, blocked = append(stale, st...), append(blocked, bl...)
+		lacking, err := Denied(ctx, s.Target, s.e)
+		if err != nil {
+			return err
+		}
+		denied = append(denied, lacking...)
 	}
 	switch {
 	case len(stale) > 0:
 		return &ApplyError{Cause: &Error{Kind: ErrStale, Problems: append(stale, blocked...)}}
 	case len(blocked) > 0:
-		return &ApplyError{Cause: &Error{Kind: ErrBlocked, Problems: blocked}}
+		return &ApplyError{Cause: &Error{Kind: ErrBlocked, Problems: append(blocked, denied...)}}
+	case len(denied) > 0:
+		return &ApplyError{Cause: &Error{Err: zkfs.ErrNoAuth, Problems: denied}}
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
+	"github.com/lockform/lockform/zkfs/zkconn"
+	"github.com/lockform/lockform/zkfs/zkdev"
 	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
 
@@ -80,6 +82,14 @@ func TestPlanTellsWhatApplyWouldBeDenied(t *testing.T) {
 			}
 			if tree.dump(true) != before {
 				t.Error("apply has written something")
+			}
+			// The server may know more than the ACLs say.
+			s.super = true
+			if err := tryApply(s, p, ApplyOptions{}); err != nil {
+				t.Errorf("apply as a super user: %v", err)
+			}
+			if again := makePlan(t, s, tc.second, tc.o); len(tc.o.Rotate) == 0 && len(again.Ensembles[0].Batches) > 0 {
+				t.Errorf("the plan after it is not empty:\n%s", text(t, again))
 			}
 		})
 	}
@@ -167,12 +177,28 @@ func TestPropertyPermissionsAreForetold(t *testing.T) {
 			return
 		}
 		e := &p.Ensembles[0]
-		lacking := slices.ContainsFunc(e.Blocked, func(b Blocked) bool { return b.Reason == BlockPermission })
-		e.Blocked = slices.DeleteFunc(e.Blocked, func(b Blocked) bool { return b.Reason == BlockPermission })
-		if len(e.Blocked) > 0 || p.Empty() {
+		permission := func(b Blocked) bool { return b.Reason == BlockPermission }
+		lacking := slices.ContainsFunc(e.Blocked, permission)
+		shown := textOf(p)
+		if slices.ContainsFunc(e.Blocked, func(b Blocked) bool { return !permission(b) }) || p.Empty() {
 			return
 		}
-		shown := textOf(p)
+		if lacking {
+			// Asked, the server says the same, and nothing is written.
+			before := tree.clone()
+			if err := tryApply(s, p, ApplyOptions{}); !errors.Is(err, zkfs.ErrNoAuth) {
+				t.Fatalf("apply: got %v\n%s", err, shown)
+			}
+			for path, was := range before.nodes {
+				if now := tree.nodes[path]; now == nil || now.stat.Mzxid != was.stat.Mzxid || now.stat.Aversion != was.stat.Aversion {
+					t.Fatalf("%s was written\n%s", path, shown)
+				}
+			}
+		}
+		e.Blocked = nil
+		if p.Empty() {
+			return
+		}
 		err = tryApply(s, p, ApplyOptions{})
 		if denied := errors.Is(err, zkfs.ErrNoAuth); denied != lacking {
 			t.Fatalf("apply: got %v; lacking: %v\n%s", err, lacking, shown)
@@ -203,6 +229,47 @@ func TestLivePermissionsAreForetold(t *testing.T) {
 			t.Errorf("apply without the check: got %v, want %v", err, zkfs.ErrNoAuth)
 		}
 	})
+}
+
+// TestSuperUserUnderAnotherName: servers have super users of any name, which a
+// plan cannot know of.
+func TestSuperUserUnderAnotherName(t *testing.T) {
+	dev, err := zkdev.Start(zkdev.Config{
+		TickTime: zktest.Tick, MinSessionTimeout: zktest.MinSessionTimeout, MaxSessionTimeout: zktest.MaxSessionTimeout,
+		SuperDigest: zkfs.Digest("boss", "b").ID,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = dev.Close() })
+	e := &zktest.Env{Servers: dev.Addr()}
+	s := dial(t, e, asPlanner())
+	if err := applyLive(t.Context(), s, makePlan(t, s, jobs(), Options{}), 0, ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetACL(t.Context(), "/locks/jobs", zkfs.ReadOnly(), zkfs.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	boss := dial(t, e, zkconn.Digest("boss", "b"))
+	fewer := testLayout(namespace("jobs", "/locks/jobs"), lock("namespace.jobs.lock.a", "/locks/jobs/a"), lock("namespace.jobs.lock.c", "/locks/jobs/c"))
+	p := makePlan(t, boss, fewer, Options{})
+	if !slices.ContainsFunc(p.Ensembles[0].Blocked, func(b Blocked) bool { return b.Reason == BlockPermission }) {
+		t.Fatalf("the plan should not know of the super user:\n%s", text(t, p))
+	}
+	// Through a file too.
+	data, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = Decode(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := applyLive(t.Context(), boss, p, 0, ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if again := makePlan(t, boss, fewer, Options{}); !again.Empty() || again.HasDrift() {
+		t.Errorf("the plan after it is not empty:\n%s", text(t, again))
+	}
 }
 
 // paths returns every path of the tree, sorted.

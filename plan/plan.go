@@ -201,6 +201,9 @@ type Blocked struct {
 	Detail  string // what is in the way and what to do, in sentences
 	Holders []Holder
 	Pos     layout.Pos
+
+	At    zkfs.Path  // BlockPermission: the znode whose ACL is in the way
+	Lacks zkfs.Perms // BlockPermission: what it does not give
 }
 
 // BlockReason says why something cannot be done.

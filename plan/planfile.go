@@ -163,6 +163,8 @@ type blockedJSON struct {
 	Detail  string         `json:"detail,omitempty"`
 	Holders []holderJSON   `json:"holders"`
 	Pos     *posJSON       `json:"pos,omitempty"`
+	At      zkfs.Path      `json:"at,omitempty"`
+	Lacks   string         `json:"lacks,omitempty"` // letters
 }
 
 type holderJSON struct {

@@ -78,7 +78,7 @@ func (s *Step) toJSON() stepJSON {
 }
 
 func (b *Blocked) toJSON() blockedJSON {
-	j := blockedJSON{b.Address, b.Path, b.Reason, b.Detail, []holderJSON{}, posToJSON(b.Pos)}
+	j := blockedJSON{b.Address, b.Path, b.Reason, b.Detail, []holderJSON{}, posToJSON(b.Pos), b.At, b.Lacks.String()}
 	for _, h := range b.Holders {
 		j.Holders = append(j.Holders, holderJSON(h))
 	}
@@ -151,6 +151,11 @@ func (j *ensembleJSON) ensemble() (Ensemble, error) {
 		e.Others = append(e.Others, Precondition(pre))
 		paths = append(paths, pre.Path)
 	}
+	for _, b := range j.Blocked {
+		if b.At != "" {
+			paths = append(paths, b.At)
+		}
+	}
 	for _, p := range paths {
 		if _, err := zkfs.ParsePath(p.String()); err != nil {
 			return e, err
@@ -164,7 +169,11 @@ func (j *ensembleJSON) ensemble() (Ensemble, error) {
 		e.Drift = append(e.Drift, drift)
 	}
 	for _, b := range j.Blocked {
-		blocked := Blocked{b.Address, b.Path, b.Reason, b.Detail, nil, b.Pos.pos()}
+		lacks, err := zkfs.ParsePerms(b.Lacks)
+		if err != nil {
+			return e, err
+		}
+		blocked := Blocked{b.Address, b.Path, b.Reason, b.Detail, nil, b.Pos.pos(), b.At, lacks}
 		for _, h := range b.Holders {
 			blocked.Holders = append(blocked.Holders, Holder(h))
 		}

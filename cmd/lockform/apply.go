@@ -11,6 +11,7 @@ import (
 
 	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/plan"
+	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
@@ -97,7 +98,7 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 		if err := a.showPlan(p, &f.planFlags); err != nil {
 			return err
 		}
-		if err := refuseBlocked(p, f.drain); err != nil {
+		if err := refuseBlocked(ctx, p, links, f.drain); err != nil {
 			return err
 		}
 		idle := p.Empty() && !p.Abandon
@@ -128,10 +129,25 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 }
 
 // refuseBlocked returns why a plan will not be applied, before anyone is asked
-// whether it should. Locks in use are no reason when they are to be drained.
-func refuseBlocked(p *plan.Plan, drain time.Duration) error {
+// whether it should. Locks in use are no reason when they are to be drained, nor
+// are permissions that the server gives in spite of the ACLs.
+func refuseBlocked(ctx context.Context, p *plan.Plan, links []*link, drain time.Duration) error {
 	err := p.Refusal(p.Abandon, drain > 0)
 	if err == nil {
+		err = &plan.Error{Err: zkfs.ErrNoAuth}
+	}
+	for _, l := range links {
+		e, ok := p.Ensemble(l.name())
+		if !ok {
+			continue
+		}
+		denied, failed := plan.Denied(ctx, l, e)
+		if failed != nil {
+			return failed
+		}
+		err.Problems = append(err.Problems, denied...)
+	}
+	if len(err.Problems) == 0 {
 		return nil
 	}
 	for i := range err.Problems {
@@ -177,14 +193,14 @@ func (a *app) applyFile(ctx context.Context, f *applyFlags, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseBlocked(p, f.drain); err != nil {
-		return err
-	}
 	links, closeAll, err := a.connect(ctx, used)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
+	if err := refuseBlocked(ctx, p, links, f.drain); err != nil {
+		return err
+	}
 	_, err = a.carryOut(ctx, f, p, links)
 	return err
 }
