@@ -84,6 +84,7 @@ func (l *loader) effectivePolicy(base *policyValue, own settings, ownOK bool, en
 		l.policyFault(f, l.faultAt(f, set, ens, lock), faultWhere(base, own, lock))
 	}
 	if e.ok {
+		l.killCut(*p, set)
 		var b strings.Builder
 		for _, a := range p.Attributes() {
 			fmt.Fprintf(&b, "%s=%s\n", a.Name, a.Value)
@@ -93,6 +94,15 @@ func (l *loader) effectivePolicy(base *policyValue, own settings, ownOK bool, en
 		e.text = b.String()
 	}
 	return e
+}
+
+// killCut warns of a kill_timeout that agents cut, since the lease ends before.
+func (l *loader) killCut(p layout.Policy, set settings) {
+	v, ok := set["kill_timeout"]
+	if limit := p.KillLimit(); ok && p.KillTimeout > limit {
+		l.warnf(v.at, "The kill timeout is cut", "With a session_timeout of %s and a tick_time of %s, SIGKILL follows at most %s after the first signal, so that nothing of the command runs when the lock can be another's. Use at most that, or a session_timeout of %s or more.",
+			layout.FormatDuration(p.SessionTimeout), layout.FormatDuration(p.TickTime), layout.FormatDuration(limit), layout.FormatDuration(4*p.KillTimeout+p.TickTime))
+	}
 }
 
 // faultAt returns where the attribute was set that a fault is about; where it

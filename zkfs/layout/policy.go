@@ -99,6 +99,12 @@ func DefaultPolicy() Policy {
 // because a server learns of a session's activity only every half tick.
 func (p Policy) LeaseMargin() time.Duration { return p.TickTime / 2 }
 
+// KillLimit returns the longest time from the first signal to SIGKILL that the
+// session leaves: a quarter of what lies between a heartbeat and the end of the
+// lease that rests on it, which is a tick less than the session timeout. Agents
+// cut KillTimeout to it.
+func (p Policy) KillLimit() time.Duration { return (p.SessionTimeout - p.TickTime) / 4 }
+
 // Validate checks what can be told without a server: ranges, values, and
 // attributes that belong to another mode or recipe. It returns every fault.
 func (p Policy) Validate() []*AttributeError {
