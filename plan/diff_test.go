@@ -239,6 +239,37 @@ func TestDiff(t *testing.T) {
 			},
 		},
 		{
+			name: "DriftOfPolicyApartFromChange", first: one(), second: one(mode(layout.ReadWrite)),
+			change: func(tree *fakeTree) { tree.edit("/a", `"max_waiters":0`, `"max_waiters":5`) },
+			want: []string{
+				"drift: update policy /a",
+				"update policy /a", `  mode: "exclusive" → "read_write"`, "  max_waiters: 5 → 0",
+			},
+		},
+		{
+			name: "DriftOfPolicyOfWhatMoves", first: testLayout(lock("lock.old", "/a")), second: testLayout(lock("lock.new", "/a")),
+			change: func(tree *fakeTree) { tree.edit("/a", `"max_waiters":0`, `"max_waiters":5`) },
+			want: []string{
+				"drift: update policy /a",
+				"update policy, move /a", `  address: "lock.old" → "lock.new"`, "  max_waiters: 5 → 0",
+			},
+		},
+		{
+			name: "RefreshOnlyTellsDriftApartFromChange", first: one(), second: one(mode(layout.ReadWrite)), o: Options{Mode: RefreshOnly},
+			change: func(tree *fakeTree) { tree.edit("/a", `"max_waiters":0`, `"max_waiters":5`) },
+			want:   []string{"drift: update policy /a", "refresh /a"},
+		},
+		{
+			name: "FoundBelowAnOverwrittenNamespace", first: nested(), second: testLayout(namespace("jobs", "/jobs")),
+			change: func(tree *fakeTree) { tree.put("/jobs/team", "theirs now", nil) },
+			want:   []string{"delete /jobs/team/deep/a", "delete /jobs/team/deep"},
+		},
+		{
+			name: "FoundBelowTwoOverwrittenNamespaces", first: nested(), second: testLayout(namespace("jobs", "/jobs")),
+			change: func(tree *fakeTree) { tree.put("/jobs/team", "theirs now", nil); tree.put("/jobs/team/deep", "x", nil) },
+			want:   []string{"delete /jobs/team/deep/a"},
+		},
+		{
 			name: "DeletedByHand", first: one(), second: one(), change: func(tree *fakeTree) { tree.remove("/a") },
 			want: []string{"drift: delete /a", "create /a"},
 		},
@@ -344,6 +375,14 @@ func TestDiff(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nested is a lock two namespaces below a third.
+func nested() *layout.Layout {
+	return testLayout(
+		namespace("jobs", "/jobs"), namespace("jobs.namespace.team", "/jobs/team"),
+		namespace("jobs.namespace.team.namespace.deep", "/jobs/team/deep"), lock("namespace.jobs.namespace.team.namespace.deep.lock.a", "/jobs/team/deep/a"),
+	)
 }
 
 // specs returns the change of the digest between the first locks of two layouts.

@@ -22,7 +22,7 @@ func (d *differ) drifted(w *want, n zkfs.Node, rec layout.Record, s *Step) {
 	if !d.settled() {
 		return
 	}
-	if drift, ok := d.policyDrift(w, rec); ok {
+	if drift, ok := d.policyDrift(w, n, rec); ok {
 		d.e.Drift = append(d.e.Drift, drift)
 	}
 	if drift, ok := d.aclDrift(w, n, rec); ok && s.Has(UpdateACL) {
@@ -32,20 +32,34 @@ func (d *differ) drifted(w *want, n zkfs.Node, rec layout.Record, s *Step) {
 
 // policyDrift compares a record with what was written when it was made. The
 // tick time comes from the ensemble block, not from the znode's own: a
-// difference there is a change.
-func (d *differ) policyDrift(w *want, rec layout.Record) (Drift, bool) {
+// difference there is a change. Where the configuration has changed too, only
+// that somebody has written to the znode can be told.
+func (d *differ) policyDrift(w *want, n zkfs.Node, rec layout.Record) (Drift, bool) {
+	drift := Drift{
+		Address: w.Address, Path: w.Path, Kind: w.kind, Action: UpdatePolicy, Pos: w.Pos,
+		Reason: "its record was changed by hand",
+	}
 	if rec.Spec != w.spec || rec.Address != w.Address {
-		return Drift{}, false
+		drift.Reason += "; what it said before is not known"
+		return drift, d.touched(n, rec)
 	}
 	rec.Layout = d.l.Name // another is a takeover
 	changes := recordChanges(w.record(d.l.Name, 0), rec)
 	if w.policy != nil && !slices.Contains(w.policy.Written, "tick_time") {
 		changes = slices.DeleteFunc(changes, func(c Change) bool { return c.Name == "tick_time" })
 	}
-	return Drift{
-		Address: w.Address, Path: w.Path, Kind: w.kind, Action: UpdatePolicy, Pos: w.Pos, Changes: changes,
-		Reason: "its record was changed by hand",
-	}, len(changes) > 0
+	drift.Changes = changes
+	return drift, len(changes) > 0
+}
+
+// touched reports whether the data of a znode of ours was written after the last
+// run, whose last write is that of the ledger.
+func (d *differ) touched(n zkfs.Node, rec layout.Record) bool {
+	last := d.live.Ledger.Stat.Mzxid
+	if rec.Layout != d.l.Name {
+		last = d.live.Former.Stat.Mzxid
+	}
+	return last != 0 && n.Stat.Mzxid > last
 }
 
 // aclDrift tells an ACL that was changed in the tree since it was recorded.
@@ -113,7 +127,7 @@ func (d *differ) restore(w *want, n zkfs.Node, s Step) {
 // refresh accepts what has drifted: the record then vouches for the ACL as it
 // is, and for no configuration, so that the next plan shows a change.
 func (d *differ) refresh(w *want, n zkfs.Node, rec layout.Record, s Step) {
-	policy, changed := d.policyDrift(w, rec)
+	policy, changed := d.policyDrift(w, n, rec)
 	acl, touched := d.aclDrift(w, n, rec)
 	if touched && sameACL(n.ACL, resolve(w.ACL, d.live.Identities)) && !changed {
 		// Changed and changed back: the aversion alone is recorded anew.

@@ -254,10 +254,21 @@ func (r *reader) reserved(p zkfs.Path) bool {
 	return zkfs.Path("/zookeeper").Contains(p) || r.l.Ledger.Contains(p) || r.live.Former.Exists() && r.live.Former.Path.Contains(p)
 }
 
-// mayHold reports whether managed znodes of the layout may stand below n.
+// mayHold reports whether managed znodes of the layout may stand below n: it is
+// a namespace or parent of the layout, or was one and stands in one.
 func (r *reader) mayHold(n zkfs.Node) bool {
 	rec, err := layout.ParseRecord(n.Data)
-	return err == nil && r.live.ours(r.l, rec) && (rec.Kind == layout.KindNamespace || rec.Kind == layout.KindParent)
+	if err != nil {
+		return overwritten(n, &r.live.Ledger) && r.mayHold(r.live.Nodes[n.Path.Parent()])
+	}
+	return r.live.ours(r.l, rec) && (rec.Kind == layout.KindNamespace || rec.Kind == layout.KindParent)
+}
+
+// overwritten reports whether a znode without a record may have had one: it is
+// older than the last write of the ledger, and its data was set more than once.
+// A run sets that of what it makes or adopts.
+func overwritten(n zkfs.Node, ledger *Ledger) bool {
+	return !n.Absent && n.Stat.EphemeralOwner == 0 && n.Stat.Version > 1 && n.Stat.Czxid <= ledger.Stat.Mzxid
 }
 
 // acls reads the ACLs that the recorded aversion does not vouch for: those of

@@ -62,9 +62,10 @@ func List(ctx context.Context, t Target, ledger Ledger, unmanaged bool) ([]Manag
 				continue
 			}
 			m := managed(n, ledger.Layout)
-			// A root whose record somebody has overwritten still has below it
-			// what the layout owns.
-			if n.Stat.NumChildren > 0 && (m.Managed && m.Record.Kind != layout.KindLock || !m.Managed && slices.Contains(ledger.Roots, n.Path)) {
+			// What stands below a namespace whose record somebody has
+			// overwritten is still the layout's.
+			lost := m.Record.Layout == "" && (slices.Contains(ledger.Roots, n.Path) || overwritten(n, &ledger))
+			if n.Stat.NumChildren > 0 && (m.Managed && m.Record.Kind != layout.KindLock || lost) {
 				parents = append(parents, n.Path)
 			}
 			if m.Managed || unmanaged && roots == 0 {
