@@ -40,8 +40,11 @@ func (d *differ) policyDrift(w *want, n zkfs.Node, rec layout.Record) (Drift, bo
 		Reason: "its record was changed by hand",
 	}
 	if rec.Spec != w.spec || rec.Address != w.Address {
+		if d.after(n.Stat.Czxid, rec) {
+			drift.Reason = "it was made anew by hand"
+		}
 		drift.Reason += "; what it said before is not known"
-		return drift, d.touched(n, rec)
+		return drift, d.after(n.Stat.Mzxid, rec)
 	}
 	rec.Layout = d.l.Name // another is a takeover
 	changes := recordChanges(w.record(d.l.Name, 0), rec)
@@ -52,14 +55,14 @@ func (d *differ) policyDrift(w *want, n zkfs.Node, rec layout.Record) (Drift, bo
 	return drift, len(changes) > 0
 }
 
-// touched reports whether the data of a znode of ours was written after the last
-// run, whose last write is that of the ledger.
-func (d *differ) touched(n zkfs.Node, rec layout.Record) bool {
+// after reports whether a transaction comes after the last run of the layout that
+// a record is of: that ends with a write of the ledger.
+func (d *differ) after(zxid int64, rec layout.Record) bool {
 	last := d.live.Ledger.Stat.Mzxid
 	if rec.Layout != d.l.Name {
 		last = d.live.Former.Stat.Mzxid
 	}
-	return last != 0 && n.Stat.Mzxid > last
+	return last != 0 && zxid > last
 }
 
 // aclDrift tells an ACL that was changed in the tree since it was recorded.

@@ -213,6 +213,14 @@ func TestOverwrittenParent(t *testing.T) {
 	if got, want := len(nodes), 4; err != nil || got != want {
 		t.Errorf("got %d znodes, %v; want %d", got, err, want)
 	}
+	// Nor does one further down hide what it holds.
+	s.tree.put("/locks/jobs", "theirs too", nil)
+	nodes, err = List(context.Background(), s, ledger, false)
+	if got, want := len(nodes), 3; err != nil || got != want {
+		t.Errorf("below another: got %d znodes, %v; want %d", got, err, want)
+	}
+	applyLayout(t, s, l, Options{})
+	s.tree.put("/locks", "theirs", nil)
 	// The block goes from the configuration while the record is not there.
 	p := applyLayout(t, s, jobs(), Options{})
 	if got, want := brief(p), []string{"delete /locks/c"}; !slices.Equal(got, want) {

@@ -56,9 +56,11 @@ type connKey struct{}
 //	zk hold PATH NAME [DATA]     a contender, until the script ends
 //	zk tree                      every znode with its data, shortened to what is stable
 //	zk mzxid PATH                the transaction that last changed a znode or its children
+//	zk remake PATH               deletes a znode and creates it with the same data and ACL
+//	zk zxids                     every znode outside of the ledgers with the transactions that last changed it
 func zkVerb(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: zk create|set|delete|acl|hold|tree|mzxid …")
+		ts.Fatalf("usage: zk create|set|delete|remake|acl|hold|tree|mzxid|zxids …")
 	}
 	e := ts.Value(envKey{}).(*zktest.Env)
 	t := ts.Value(testKey{}).(testing.TB)
@@ -101,6 +103,28 @@ func zkVerb(ts *testscript.TestScript, neg bool, args []string) {
 		_, st, err := c.Get(path)
 		ts.Check(err)
 		fmt.Fprintln(ts.Stdout(), max(st.Mzxid, st.Pzxid))
+	case "remake":
+		data, _, err := c.Get(path)
+		ts.Check(err)
+		acl, _, err := c.GetACL(path)
+		ts.Check(err)
+		ts.Check(c.Delete(path, -1))
+		_, err = c.Create(path, data, 0, acl)
+		ts.Check(err)
+		_, err = c.Set(path, data, -1)
+		ts.Check(err)
+	case "zxids":
+		var all []string
+		for p := range e.Tree(t) {
+			if zkfs.Path("/lockform").Contains(p) {
+				continue
+			}
+			_, st, err := c.Exists(string(p.Under(e.Chroot)))
+			ts.Check(err)
+			all = append(all, fmt.Sprintf("%s czxid %d mzxid %d pzxid %d aversion %d", p, st.Czxid, st.Mzxid, st.Pzxid, st.Aversion))
+		}
+		slices.Sort(all)
+		fmt.Fprintln(ts.Stdout(), strings.Join(all, "\n"))
 	case "tree":
 		all := treeLines(e.Tree(t))
 		if len(all) == 0 {
