@@ -21,7 +21,12 @@ type proxy struct {
 	server   string
 	what     string
 
+	cut    int    // proxyKill: which request of the client it is, pings apart
+	before bool   // proxyKill: it does not reach the server, else its answer not the client
+	kill   func() // proxyKill: ends the client; it may be called more than once
+
 	mu       sync.Mutex
+	frames   int           // requests that came
 	done     bool          // it has happened
 	closed   bool          // no connection is let through any more
 	conns    []net.Conn    // open now
@@ -36,6 +41,7 @@ const (
 	proxyBreak = "break"    // drops the request, and every connection from then on
 	proxyLose  = "lose"     // lets the request through, drops the reply, and every connection from then on
 	proxyBlink = "blink"    // lets the request through and drops the reply; the client may come again
+	proxyKill  = "kill"     // kills the client at its cut-th request
 	proxyNext  = "losenext" // lets the request and its reply through, and drops every connection when the next batch comes
 )
 
@@ -108,11 +114,18 @@ func (p *proxy) requests(server, client net.Conn, swallow chan struct{}) {
 		if err != nil {
 			return
 		}
+		if p.what == proxyKill && p.due(frame) {
+			if p.before {
+				p.kill()
+				return
+			}
+			close(swallow)
+		}
 		if isBatch(frame) && p.what == proxyNext && p.second() {
 			p.gone()
 			return
 		}
-		if isBatch(frame) && p.first() {
+		if isBatch(frame) && p.what != proxyKill && p.first() {
 			close(p.happened)
 			switch p.what {
 			case proxyHold:
@@ -144,6 +157,9 @@ func (p *proxy) replies(client, server net.Conn, swallow chan struct{}) {
 		select {
 		case <-swallow:
 			if binary.BigEndian.Uint32(frame[4:]) < 1<<31 { // an answer, no ping or event
+				if p.what == proxyKill {
+					p.kill()
+				}
 				return
 			}
 		default:
@@ -152,6 +168,18 @@ func (p *proxy) replies(client, server net.Conn, swallow chan struct{}) {
 			return
 		}
 	}
+}
+
+// due reports whether this is the request at which the client ends.
+func (p *proxy) due(frame []byte) bool {
+	const ping = 11
+	if len(frame) >= 12 && binary.BigEndian.Uint32(frame[8:]) == ping {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frames++
+	return p.frames == p.cut
 }
 
 // first reports whether the batch that passes is the first one.
