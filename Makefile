@@ -6,6 +6,8 @@ SHELL := /bin/sh
 
 # VERSION is what the programs call themselves; without it, what the source says.
 LDFLAGS := -s -w $(if $(VERSION),-X github.com/lockform/lockform/zkfs.version=$(VERSION))
+# BIN is where "build" puts them.
+BIN := bin
 # Debian's packages for the tests: a real ZooKeeper with its Java, a C compiler
 # for the race detector, and the clients of others that tests take locks beside.
 DEPS := zookeeper default-jdk-headless gcc libc6-dev python3-kazoo libcurator-recipes-java curl
@@ -21,11 +23,11 @@ help: ## this list
 
 .PHONY: build
 build: ## both binaries, static, into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/lockform ./cmd/lockform-agent
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN)/ ./cmd/lockform ./cmd/lockform-agent
 
 .PHONY: demo
 demo: build ## plan, apply and two agents that contend, on the embedded server; needs Go alone
-	@examples/quickstart/demo.sh bin
+	@examples/quickstart/demo.sh $(BIN)
 
 .PHONY: deps
 deps: ## what the tests need: installed with apt-get as root, else named
@@ -73,8 +75,8 @@ faults: deps ## as root: cut, stopped and killed servers and agents, on three se
 .PHONY: conformance
 conformance: build deps ## the test suites of go-zookeeper and kazoo, and a long differential run, against "lockform dev"
 	@.ci/deps $(KAZOO_DEPS)
-	zkfs/zkdev/conformance/go-zookeeper.sh bin/lockform
-	zkfs/zkdev/conformance/kazoo.sh bin/lockform
+	zkfs/zkdev/conformance/go-zookeeper.sh $(BIN)/lockform
+	zkfs/zkdev/conformance/kazoo.sh $(BIN)/lockform
 	zkfs/zkdev/conformance/kazoo.sh real
 	go test ./zkfs/zkdev -count=1 -run Random -requests 100000
 	zkfs/zkdev/conformance/faster.sh
