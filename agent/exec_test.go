@@ -103,6 +103,9 @@ setsid sh -c 'trap "" TERM; echo $$ >stranger; while :; do sleep 0.02; done' &
 echo $$ >parent
 while :; do sleep 0.02; done`
 
+// consul #9788: the command of a lock that is lost is killed a minute and a half
+// late. consul #2022, consul-template #1666: of what it has started the shell
+// alone is.
 func TestLossStopsEverything(t *testing.T) {
 	for _, tt := range []struct {
 		name, settings string
@@ -229,7 +232,8 @@ func TestAStoppedCommandHearsTerm(t *testing.T) {
 	}
 }
 
-// The agent's exit code stays the command's while orphans end around it.
+// The agent's exit code stays the command's while orphans end around it
+// (supercronic #171).
 func TestReapingLosesNoExitStatus(t *testing.T) {
 	t.Parallel()
 	r := startFake(t, "", `
@@ -322,7 +326,7 @@ func TestDaemonsAreLetGo(t *testing.T) {
 	_ = unix.Kill(daemon, unix.SIGKILL)
 }
 
-// While the lock is waited for, a signal ends the agent at once.
+// While the lock is waited for, a signal ends the agent at once (consul #4439).
 func TestSignalsEndTheWait(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT} {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {

@@ -38,7 +38,7 @@ func (r *runner) again(err error) bool {
 		return errors.Is(err, lock.ErrLost)
 	case RestartAlways:
 		// What will not mend itself is no reason to try again.
-		return err == nil || errors.Is(err, lock.ErrLost) || errors.Is(err, lock.ErrNotAcquired) ||
+		return err == nil || errors.Is(err, lock.ErrLost) || errors.Is(err, lock.ErrNotAcquired) || errors.Is(err, lock.ErrRemoved) ||
 			errors.Is(err, zkfs.ErrUnavailable) || errors.Is(err, zkfs.ErrSessionOver) || errors.Is(err, zkfs.ErrOutcomeUnknown)
 	}
 	return false

@@ -131,6 +131,7 @@ func TestTheDeadlineHoldsWhileTheServerIsMute(t *testing.T) {
 	})
 }
 
+// etcd #19597: a waiter whose session is over hangs.
 func TestAWaiterWhoseSessionExpiresQueuesAnew(t *testing.T) {
 	embedded(t, func(b *bench) {
 		path := b.declare("/l", nil)

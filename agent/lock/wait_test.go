@@ -58,7 +58,8 @@ func TestWaitEndsInTime(t *testing.T) {
 	})
 }
 
-// Every wake of a waiter must count on one deadline, not begin another.
+// Every wake of a waiter must count on one deadline, not begin another (consul
+// #2399).
 func TestWaitEndsInTimeWhileTheQueueMoves(t *testing.T) {
 	each(t, func(b *bench) {
 		path := b.declare("/l", nil)
@@ -132,6 +133,7 @@ func TestACancelledContextStillReleases(t *testing.T) {
 	})
 }
 
+// consul #1006: a release wakes everybody.
 func TestOneWaiterIsWokenByARelease(t *testing.T) {
 	each(t, func(b *bench) {
 		path := b.declare("/l", nil)

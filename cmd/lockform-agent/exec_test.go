@@ -73,6 +73,7 @@ func ownLock(t *testing.T, s *zkconn.Session, n int) string {
 	return path
 }
 
+// consul #947: the exit code of the command is lost.
 func TestEveryExitCodeIsTheCommands(t *testing.T) {
 	eachServer(t, func(t *testing.T, e *zktest.Env, s *zkconn.Session) {
 		var codes []int
@@ -89,6 +90,7 @@ func TestEveryExitCodeIsTheCommands(t *testing.T) {
 	})
 }
 
+// util-linux #1180: so is the signal that ended it.
 func TestDeathBySignalIs128AndItsNumber(t *testing.T) {
 	eachServer(t, func(t *testing.T, e *zktest.Env, s *zkconn.Session) {
 		var signals []int
@@ -109,7 +111,8 @@ func TestDeathBySignalIs128AndItsNumber(t *testing.T) {
 	})
 }
 
-// Every signal that can be caught reaches the command, and no other.
+// Every signal that can be caught reaches the command, and no other: URG, which
+// the Go runtime sends itself, does not (supercronic #171).
 func TestSignalsAreForwarded(t *testing.T) {
 	eachServer(t, func(t *testing.T, e *zktest.Env, s *zkconn.Session) {
 		var signals []int
@@ -123,7 +126,7 @@ func TestSignalsAreForwarded(t *testing.T) {
 		every(signals, func(n int) {
 			path := ownLock(t, s, n)
 			// The command sends the signal to the agent, and gets it back.
-			line := fmt.Sprintf(`trap 'exit 77' %d; kill -URG $PPID; kill -PIPE $PPID; kill -%d $PPID; while :; do :; done`, n, n)
+			line := fmt.Sprintf(`trap 'exit 78' URG PIPE; trap 'exit 77' %d; kill -URG $PPID; kill -PIPE $PPID; kill -%d $PPID; while :; do :; done`, n, n)
 			cmd := agentCommand(e.Servers, "exec", "-undeclared", path, "--", "sh", "-c", line)
 			cmd.Stderr = os.Stderr
 			timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
@@ -135,6 +138,7 @@ func TestSignalsAreForwarded(t *testing.T) {
 	})
 }
 
+// consul #1063: the runner eats arguments of the command.
 func TestArgumentsReachTheCommandByteForByte(t *testing.T) {
 	args := []string{"", " ", "a b", "new\nline", "tab\t", "\xff\xfe not UTF-8", "ünïcödé", "'quo\"te`$(x)\\", "--", "-wait=0", "--generate-shell-completion", "*", "~", strings.Repeat("long ", 20000)}
 	eachServer(t, func(t *testing.T, e *zktest.Env, s *zkconn.Session) {
@@ -164,6 +168,7 @@ func TestTheCommandsNameIsGivenAsItIs(t *testing.T) {
 	})
 }
 
+// etcd #10840: the command's environment is dropped.
 func TestTheEnvironmentIsPassedByteForByte(t *testing.T) {
 	odd := []string{"EMPTY=", "SPACES= a  b ", "LINES=a\nb\n", "BYTES=\xff\x01", "EQUALS=a=b=", "lower=1", "LOCKFORM_AUTH_NOT=x", "LOCKFORM_NODE_X=y", "no equals sign"}
 	eachServer(t, func(t *testing.T, e *zktest.Env, s *zkconn.Session) {
