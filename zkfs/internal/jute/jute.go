@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 // The ways in which input can be malformed.
@@ -152,10 +153,40 @@ func (r *Reader) Strings() []string {
 		return nil
 	}
 	all := make([]string, 0, n)
+	if text, ok := r.run(n); ok {
+		for at := 0; len(all) < n; {
+			size := int(binary.BigEndian.Uint32(r.take(4)))
+			r.take(size)
+			all = append(all, text[at+4:at+4+size])
+			at += 4 + size
+		}
+		return all
+	}
 	for range n {
 		all = append(all, r.String())
 	}
 	return all
+}
+
+// run returns the next n strings with their lengths as one string, which they
+// can share: a long vector of short ones costs two allocations then. False means
+// that one is null, malformed or no UTF-8, or longer than a byte of ASCII says.
+func (r *Reader) run(n int) (string, bool) {
+	end := 0
+	for range n {
+		if len(r.buf)-end < 4 {
+			return "", false
+		}
+		size := binary.BigEndian.Uint32(r.buf[end:])
+		if size >= utf8.RuneSelf || int(size) > len(r.buf)-end-4 {
+			return "", false
+		}
+		end += 4 + int(size)
+	}
+	if !utf8.Valid(r.buf[:end]) {
+		return "", false
+	}
+	return string(r.buf[:end]), true
 }
 
 // A Writer appends values to a record. The zero Writer is empty and ready.

@@ -3,6 +3,7 @@ package jute
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -121,4 +122,41 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A vector is read alike whatever its strings are.
+func TestStrings(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for name, want := range map[string][]string{
+		"Short":     {"a", "", "héllo", "lock-0000000001"},
+		"Long":      {"a", long, "b"},
+		"NotUTF8":   {"a", "\uFFFD", "b"},
+		"AtTheEdge": {strings.Repeat("y", 127), strings.Repeat("z", 128)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var w Writer
+			w.Strings(want)
+			if name == "NotUTF8" {
+				w = Writer{}
+				w.Strings([]string{"a", "\xff", "b"})
+			}
+			w.Int64(-1)
+			r := NewReader(w.Buf)
+			if got := r.Strings(); !slices.Equal(got, want) || r.Int64() != -1 || r.Err() != nil || r.Len() != 0 {
+				t.Errorf("got %q, %v", got, r.Err())
+			}
+		})
+	}
+	for name, b := range map[string][]byte{
+		"Null":    {0, 0, 0, 2, 0, 0, 0, 1, 'a', 0xff, 0xff, 0xff, 0xff},
+		"Short":   {0, 0, 0, 2, 0, 0, 0, 1, 'a', 0, 0, 0, 9, 'b'},
+		"NoBytes": {0, 0, 0, 2, 0, 0, 0, 1, 'a'},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewReader(b)
+			if r.Strings(); r.Err() == nil {
+				t.Error("no error")
+			}
+		})
+	}
 }
