@@ -66,12 +66,25 @@ type Watch struct {
 // Stop gives the watch up. C delivers nothing more; it is not closed.
 func (w *Watch) Stop() { w.table.remove(w) }
 
+// Share returns another Watch that fires with this one, without asking the
+// server, which keeps one for all that wait for the same. False means that this
+// one has fired already, was stopped, or the session is over.
+func (w *Watch) Share() (*Watch, bool) {
+	w.table.mu.Lock()
+	defer w.table.mu.Unlock()
+	if !slices.Contains(w.table.waiting[w.key], w) {
+		return nil, false
+	}
+	return w.table.enter(w.key, w.Epoch), true
+}
+
 // GetW is Get, with a watch for a change of the data or a deletion.
 func (s *Session) GetW(ctx context.Context, path zkfs.Path) ([]byte, zkfs.Stat, *Watch, error) {
-	var data []byte
-	var st zkfs.Stat
-	w, err := s.watch(ctx, "getData", opGetData, path, func(r *jute.Reader) { data, st = r.Buffer(), readStat(r) })
-	return data, st, w, err
+	p := Peek{Path: path, Part: zkfs.PartData, Watch: true}
+	if err := s.Peek(ctx, &p); err != nil {
+		return nil, zkfs.Stat{}, nil, err
+	}
+	return p.Node.Data, p.Node.Stat, p.W, p.Err
 }
 
 // ExistsW is Exists, with a watch for a change of the data or a deletion; for
@@ -91,14 +104,33 @@ func (s *Session) ChildrenW(ctx context.Context, path zkfs.Path) ([]string, zkfs
 	return names, st, w, err
 }
 
-// watch makes a read that leaves a watch behind. The watch is entered on the
-// reading goroutine, so that no event can come between the answer and it.
+// watch makes a read that leaves a watch behind.
 func (s *Session) watch(ctx context.Context, name string, op int32, path zkfs.Path, decode func(*jute.Reader)) (*Watch, error) {
 	full, err := s.serverPath(path)
 	if err != nil {
 		return nil, opFailed(name, path, err)
 	}
 	var set *Watch
+	r := s.watchRequest(op, full, &set)
+	if err := s.call(ctx, r); err != nil {
+		return nil, opFailed(name, path, err)
+	}
+	if set != nil && set.key.kind == watchCreation {
+		return set, nil
+	}
+	if err := r.reply.decode(decode); err != nil {
+		if set != nil {
+			set.Stop()
+		}
+		return nil, opFailed(name, path, err)
+	}
+	return set, nil
+}
+
+// watchRequest makes the request of a read that leaves a watch behind, in set.
+// It is entered on the reading goroutine, so that no event can come between the
+// answer and it.
+func (s *Session) watchRequest(op int32, full string, set **Watch) *request {
 	r := newRequest(op, func(w *jute.Writer) {
 		w.String(full)
 		w.Bool(true)
@@ -114,21 +146,9 @@ func (s *Session) watch(ctx context.Context, name string, op int32, path zkfs.Pa
 		default:
 			return
 		}
-		set = s.watches.add(key, w.epoch)
+		*set = s.watches.add(key, w.epoch)
 	}
-	if err := s.call(ctx, r); err != nil {
-		return nil, opFailed(name, path, err)
-	}
-	if set != nil && set.key.kind == watchCreation {
-		return set, nil
-	}
-	if err := r.reply.decode(decode); err != nil {
-		if set != nil {
-			set.Stop()
-		}
-		return nil, opFailed(name, path, err)
-	}
-	return set, nil
+	return r
 }
 
 // The kinds of watches that a server keeps apart.
@@ -157,10 +177,15 @@ type watchTable struct {
 }
 
 func (t *watchTable) add(key watchKey, epoch uint64) *Watch {
-	c := make(chan Event, 1)
-	w := &Watch{C: c, Epoch: epoch, c: c, table: t, key: key}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.enter(key, epoch)
+}
+
+// enter is add with t.mu held.
+func (t *watchTable) enter(key watchKey, epoch uint64) *Watch {
+	c := make(chan Event, 1)
+	w := &Watch{C: c, Epoch: epoch, c: c, table: t, key: key}
 	if t.closed {
 		close(c)
 		return w
@@ -243,16 +268,11 @@ func (t *watchTable) restore(zxid int64) []*request {
 		}
 		part := keys
 		r := newRequest(opSetWatch, func(w *jute.Writer) {
-			w.Int64(zxid)
-			for kind := watchData; kind <= watchChildren; kind++ {
-				var paths []string
-				for _, k := range part {
-					if k.kind == kind {
-						paths = append(paths, k.path)
-					}
-				}
-				w.Strings(paths)
+			var paths [watchChildren + 1][]string
+			for _, k := range part {
+				paths[k.kind] = append(paths[k.kind], k.path)
 			}
+			writeSetWatches(w, zxid, paths[watchData], paths[watchCreation], paths[watchChildren])
 		})
 		r.onReply = func(w *wire, a *reply) {
 			if a.code != codeOK {
@@ -270,6 +290,15 @@ func (t *watchTable) restore(zxid int64) []*request {
 	}
 	flush()
 	return all
+}
+
+// writeSetWatches writes the record of opSetWatch. The server reports at once
+// which of the znodes have changed after zxid, and watches the others.
+func writeSetWatches(w *jute.Writer, zxid int64, data, creation, children []string) {
+	w.Int64(zxid)
+	w.Strings(data)
+	w.Strings(creation)
+	w.Strings(children)
 }
 
 // close ends all watches without an event.
