@@ -16,6 +16,16 @@ type Stat struct {
 	Pzxid          int64 // the last change of its children
 }
 
+// NextSequence returns the sequence that the next sequential child gets. Empty
+// is false when there are children now.
+//
+// A server tells as Cversion twice the number of children that were ever made,
+// less those that are there (org.apache.zookeeper.server.DataNode.copyStat); the
+// sequence is that number, and the doubling may have overflowed.
+func (s Stat) NextSequence() (next int64, empty bool) {
+	return int64(uint32(s.Cversion+s.NumChildren) / 2), s.NumChildren == 0
+}
+
 // Parts says what of a znode to read besides its Stat.
 type Parts uint8
 

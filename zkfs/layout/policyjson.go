@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -38,6 +39,13 @@ type entryJSON struct {
 // client that takes the lock. The errors are those of ParseRecord; a managed
 // znode that is no lock is ErrNotManaged.
 func ParsePolicy(data []byte) (Policy, error) {
+	// What is in order is decoded once; what is not is explained by ParseRecord.
+	var j recordJSON
+	if json.Unmarshal(data, &j) == nil && 1 <= j.Lockform && j.Lockform <= Format && j.Kind == KindLock && j.Policy != nil {
+		if p, err := j.Policy.policy(); err == nil {
+			return p, nil
+		}
+	}
 	r, err := ParseRecord(data)
 	switch {
 	case err != nil:

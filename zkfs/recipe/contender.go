@@ -26,8 +26,17 @@ type Contender struct {
 	Client Client
 	Seq    int64  // its place: lower goes first. Signed, for a server past its end
 	Shared bool   // it lets other shared ones hold beside it
-	GUID   string // 32 hex digits of the name, lower case; "" when it has none
+	guid   string // as the name has it, with dashes or without; "" when it has none
 	digits int    // the length of the sequence in the name
+}
+
+// GUID returns the 32 hexadecimal digits of the name in lower case, "" when it
+// has none.
+func (c Contender) GUID() string { return strings.ToLower(strings.ReplaceAll(c.guid, "-", "")) }
+
+// Ours reports whether both names hold the same GUID: one client made both.
+func (c Contender) Ours(d Contender) bool {
+	return c.guid != "" && d.guid != "" && (c.guid == d.guid || c.GUID() == d.GUID())
 }
 
 // Prefix returns the name without its sequence.
@@ -93,9 +102,9 @@ func parseInfix(name string, start int) (Contender, bool) {
 			return Contender{}, false
 		}
 		c := Contender{Name: name, Client: in.client, Seq: seq, Shared: in.shared, digits: len(name) - start}
-		c.GUID = guid(before, in.client)
+		c.guid = guid(before, in.client)
 		if in.client == Lock {
-			c.Client = lockClient(before, c.GUID)
+			c.Client = lockClient(c.guid)
 		}
 		return c, true
 	}
@@ -117,39 +126,47 @@ func integer(s string) (int64, bool) {
 	return n, err == nil
 }
 
-// guid takes the GUID out of what stands before an infix.
+// guid takes the GUID out of what stands before an infix, as it is written.
 func guid(head string, client Client) string {
 	switch client {
 	case Kazoo:
-		if hexDigits(head) == 32 && len(head) == 32 {
-			return strings.ToLower(head)
+		if len(head) == 32 && hexDigits(head) == 32 {
+			return head
 		}
 	case CuratorRW, Lock:
 		id, ok := strings.CutPrefix(head, "_c_")
 		id, dash := strings.CutSuffix(id, "-")
-		if !ok || !dash {
-			return ""
-		}
-		if len(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' {
-			id = strings.ReplaceAll(id, "-", "")
-		}
-		if len(id) == 32 && hexDigits(id) == 32 {
-			return strings.ToLower(id)
+		if ok && dash && (isUUID(id) || len(id) == 32 && hexDigits(id) == 32) {
+			return id
 		}
 	}
 	return ""
 }
 
+// isUUID reports whether s is 32 hexadecimal digits with the dashes of a UUID.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for _, n := range []int{8, 4, 4, 4} {
+		if hexDigits(s[:n]) != n || s[n] != '-' {
+			return false
+		}
+		s = s[n+1:]
+	}
+	return hexDigits(s) == len(s)
+}
+
 // lockClient tells Curator's and go-zookeeper's protected names apart: the
 // first has the dashes of a UUID.
-func lockClient(head, guid string) Client {
-	if guid == "" {
+func lockClient(guid string) Client {
+	switch len(guid) {
+	case 0:
 		return Lock
+	case 32:
+		return GoZK
 	}
-	if len(head) == len("_c_")+36+1 {
-		return Curator
-	}
-	return GoZK
+	return Curator
 }
 
 // isWriteLock knows the prefix of ZooKeeper's WriteLock: x, the session in

@@ -13,13 +13,13 @@ func TestParse(t *testing.T) {
 		want   Contender // without Name; the zero Contender is none at all
 		prefix string
 	}{
-		"CuratorMutex":             {"_c_" + uuid + "-lock-0000000007", Contender{Client: Curator, Seq: 7, GUID: hex}, "_c_" + uuid + "-lock-"},
-		"CuratorWriter":            {"_c_" + uuid + "-__WRIT__0000000007", Contender{Client: CuratorRW, Seq: 7, GUID: hex}, ""},
-		"CuratorReader":            {"_c_" + uuid + "-__READ__0000000007", Contender{Client: CuratorRW, Seq: 7, GUID: hex, Shared: true}, ""},
+		"CuratorMutex":             {"_c_" + uuid + "-lock-0000000007", Contender{Client: Curator, Seq: 7, guid: uuid}, "_c_" + uuid + "-lock-"},
+		"CuratorWriter":            {"_c_" + uuid + "-__WRIT__0000000007", Contender{Client: CuratorRW, Seq: 7, guid: uuid}, ""},
+		"CuratorReader":            {"_c_" + uuid + "-__READ__0000000007", Contender{Client: CuratorRW, Seq: 7, guid: uuid, Shared: true}, ""},
 		"CuratorUnprotected":       {"lock-0000000007", Contender{Client: Lock, Seq: 7}, "lock-"},
-		"GoLock":                   {"_c_" + hex + "-lock-0000000007", Contender{Client: GoZK, Seq: 7, GUID: hex}, ""},
-		"KazooLock":                {hex + "__lock__0000000007", Contender{Client: Kazoo, Seq: 7, GUID: hex}, hex + "__lock__"},
-		"KazooReader":              {hex + "__rlock__0000000007", Contender{Client: Kazoo, Seq: 7, GUID: hex, Shared: true}, ""},
+		"GoLock":                   {"_c_" + hex + "-lock-0000000007", Contender{Client: GoZK, Seq: 7, guid: hex}, ""},
+		"KazooLock":                {hex + "__lock__0000000007", Contender{Client: Kazoo, Seq: 7, guid: hex}, hex + "__lock__"},
+		"KazooReader":              {hex + "__rlock__0000000007", Contender{Client: Kazoo, Seq: 7, guid: hex, Shared: true}, ""},
 		"KazooWithoutGUID":         {"x__lock__0000000007", Contender{Client: Kazoo, Seq: 7}, ""},
 		"DocumentedReader":         {"read-0000000007", Contender{Client: Document, Seq: 7, Shared: true}, ""},
 		"DocumentedWriter":         {"write-0000000007", Contender{Client: Document, Seq: 7}, ""},
@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		"Script":                   {"lock_id_0000000007", Contender{Client: Script, Seq: 7}, "lock_id_"},
 		"DigitsAlone":              {"0000000007", Contender{Client: Script, Seq: 7}, ""},
 		"Negative":                 {"lock--000000007", Contender{Client: Lock, Seq: -7}, "lock-"},
-		"NegativeOfKazoo":          {hex + "__lock__-2147483648", Contender{Client: Kazoo, Seq: -2147483648, GUID: hex}, ""},
+		"NegativeOfKazoo":          {hex + "__lock__-2147483648", Contender{Client: Kazoo, Seq: -2147483648, guid: hex}, ""},
 		"Last":                     {"lock-2147483647", Contender{Client: Lock, Seq: 2147483647}, ""},
 		"ShortSequence":            {"lock-7", Contender{Client: Lock, Seq: 7}, "lock-"},
 		"LastInfixCounts":          {"lock-0000000001__READ__0000000007", Contender{Client: CuratorRW, Seq: 7, Shared: true}, ""},
@@ -98,7 +98,7 @@ func TestOwnNamesAreRead(t *testing.T) {
 		var got []Client
 		for _, p := range prefixes {
 			own, ok := r.Parse(p + "0000000042")
-			if !ok || own.Seq != 42 || own.Shared != c.shared || own.Prefix() != p || r.HasGUID() && own.GUID != guid {
+			if !ok || own.Seq != 42 || own.Shared != c.shared || own.Prefix() != p || r.HasGUID() && own.GUID() != guid {
 				t.Errorf("%s %s: %q is read as %+v, %v", c.recipe, c.mode, p, own, ok)
 			}
 			if r.Blind(own, c.shared) {
@@ -199,7 +199,7 @@ func FuzzParse(f *testing.F) {
 				return
 			}
 			seq, isInt := integer(name[len(c.Prefix()):])
-			if c.Name != name || !isInt || seq != c.Seq || c.GUID != "" && (len(c.GUID) != 32 || hexDigits(c.GUID) != 32) {
+			if c.Name != name || !isInt || seq != c.Seq || c.GUID() != "" && (len(c.GUID()) != 32 || hexDigits(c.GUID()) != 32) {
 				t.Fatalf("%q is read as %+v", name, c)
 			}
 			again, ok := recipe.Parse(c.Prefix() + name[len(c.Prefix()):])

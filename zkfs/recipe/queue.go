@@ -25,10 +25,11 @@ func (r Recipe) Queue(children []string) Queue {
 	return q
 }
 
-// CuratorSemaphore reports whether the children are those of Curator's
-// InterProcessSemaphoreV2, whose leases have no order that we could join.
-func (q Queue) CuratorSemaphore() bool {
-	return slices.Contains(q.Unknown, "locks") || slices.Contains(q.Unknown, "leases")
+// CuratorSemaphore reports whether children that are no contenders are those of
+// Curator's InterProcessSemaphoreV2, whose leases have no order that we could
+// join.
+func CuratorSemaphore(unknown []string) bool {
+	return slices.Contains(unknown, "locks") || slices.Contains(unknown, "leases")
 }
 
 // Index returns the place of a name among the contenders, or -1.
@@ -41,25 +42,11 @@ func (q Queue) Index(name string) int {
 func (q Queue) ByGUID(guid string) []Contender {
 	var own []Contender
 	for _, c := range q.Contenders {
-		if c.GUID != "" && c.GUID == guid {
+		if c.guid != "" && c.GUID() == guid {
 			own = append(own, c)
 		}
 	}
 	return own
-}
-
-// Ahead returns the contenders that must be gone before the one at index i may
-// hold a lock that is no semaphore: those before it that conflict with it, its
-// own (of the same GUID) left out. The last of them is the one to watch.
-func (q Queue) Ahead(i int) []Contender {
-	var ahead []Contender
-	own := q.Contenders[i]
-	for _, c := range q.Contenders[:i] {
-		if Conflicts(c, own) && (c.GUID == "" || c.GUID != own.GUID) {
-			ahead = append(ahead, c)
-		}
-	}
-	return ahead
 }
 
 // Blind returns the contenders whose clients would not wait for one of ours. One
@@ -69,7 +56,7 @@ func (q Queue) Blind(shared bool) []Contender {
 	ours := q.recipe.likeOurs(shared)
 	sees := func(c Contender) bool { return !q.recipe.blind(c, shared, ours) }
 	for _, c := range q.Contenders {
-		if !sees(c) && !slices.ContainsFunc(q.ByGUID(c.GUID), sees) {
+		if !sees(c) && !slices.ContainsFunc(q.ByGUID(c.GUID()), sees) {
 			blind = append(blind, c)
 		}
 	}
@@ -93,13 +80,14 @@ func (q Queue) Places(permits int) []Place {
 	ours := q.recipe.likeOurs(false)
 	byGUID := make(map[string]int)
 	for _, c := range q.Contenders {
-		if i, seen := byGUID[c.GUID]; seen && c.GUID != "" {
+		guid := c.GUID()
+		if i, seen := byGUID[guid]; seen && guid != "" {
 			places[i].Names = append(places[i].Names, c.Name)
 			places[i].Shared = places[i].Shared && c.Shared
 			places[i].Blind = places[i].Blind && q.recipe.blind(c, false, ours)
 			continue
 		}
-		byGUID[c.GUID] = len(places)
+		byGUID[guid] = len(places)
 		places = append(places, Place{Contender: c, Names: []string{c.Name}, Blind: q.recipe.blind(c, false, ours)})
 	}
 	exclusiveAhead := false
@@ -116,4 +104,19 @@ func (q Queue) Places(permits int) []Place {
 		exclusiveAhead = exclusiveAhead || !p.Shared
 	}
 	return places
+}
+
+// Position returns the place of a contender among those that wait for a lock
+// that is no semaphore, 1 for the next one.
+func (q Queue) Position(name string) int {
+	waiting := 0
+	for _, p := range q.Places(0) {
+		if !p.Holds {
+			waiting++
+		}
+		if slices.Contains(p.Names, name) {
+			break
+		}
+	}
+	return waiting
 }

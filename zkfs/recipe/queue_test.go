@@ -11,6 +11,7 @@ import (
 const (
 	aID = "a1111111111111111111111111111111"
 	bID = "b2222222222222222222222222222222"
+	cID = "c3333333333333333333333333333333"
 )
 
 func protected(id string) string {
@@ -38,6 +39,10 @@ func TestAhead(t *testing.T) {
 		"ReaderBehindReader":         {"read-0000000001 read-0000000002", ""},
 		"ReaderBehindWriter":         {"write-0000000001 read-0000000002", "write-0000000001"},
 		"ReaderPassesReaders":        {"write-0000000001 read-0000000002 read-0000000003", "write-0000000001"},
+		"OurOwnForm":                 {protected(aID) + "lock-0000000007 " + protected(bID) + "lock-0000000003 " + protected(cID) + "lock-0000000005", protected(bID) + "lock-0000000003"},
+		"OurOwnFormAndAnother":       {protected(aID) + "lock-0000000003 " + bID + "__lock__0000000004 " + protected(cID) + "lock-0000000005", bID + "__lock__0000000004"},
+		"PastTheEnd":                 {protected(aID) + "lock--000000007 " + protected(cID) + "lock-0000000005", protected(aID) + "lock--000000007"},
+		"AnOlderOneOfOurs":           {protected(cID) + "lock-0000000003 " + protected(cID) + "lock-0000000005", ""},
 		"AnyMixture":                 {"seq-0000000001 x-12-0000000002 a__lock__0000000003 lock-0000000004", "seq-0000000001 x-12-0000000002 a__lock__0000000003"},
 		"SharedOfAnotherRecipe":      {"a__rlock__0000000001 read-0000000002", ""},
 		"NegativeGoesFirst":          {"lock--000000001 lock-0000000001", "lock--000000001"},
@@ -51,9 +56,15 @@ func TestAhead(t *testing.T) {
 			children := strings.Fields(c.children)
 			own := children[len(children)-1]
 			rand.Shuffle(len(children), func(i, j int) { children[i], children[j] = children[j], children[i] })
-			q := Recipe{}.Queue(children)
-			if got := namesOf(q.Ahead(q.Index(own))); got != c.want {
-				t.Errorf("got %q ahead, want %q", got, c.want)
+			s := Recipe{}.Stand(children, own, false)
+			want := ""
+			if all := strings.Fields(c.want); len(all) > 0 {
+				want = all[len(all)-1]
+			}
+			if got := s.Ahead; !s.There || got.Name != want {
+				t.Errorf("got %q ahead, want %q", got.Name, want)
+			} else if whole, _ := (Recipe{}).Parse(want); got != whole {
+				t.Errorf("got %+v, want %+v", got, whole)
 			}
 		})
 	}
@@ -103,10 +114,10 @@ func TestPlaces(t *testing.T) {
 
 func TestQueueKnowsStrangers(t *testing.T) {
 	q := Recipe{}.Queue([]string{"policy", "lock-0000000001", "leases"})
-	if !slices.Equal(q.Unknown, []string{"leases", "policy"}) || !q.CuratorSemaphore() || len(q.Contenders) != 1 {
+	if !slices.Equal(q.Unknown, []string{"leases", "policy"}) || !CuratorSemaphore(q.Unknown) || len(q.Contenders) != 1 {
 		t.Errorf("got %+v", q)
 	}
-	if (Recipe{}).Queue([]string{"policy"}).CuratorSemaphore() {
+	if CuratorSemaphore([]string{"policy"}) {
 		t.Error("any stranger is taken for a semaphore")
 	}
 	if got := namesOf((Recipe{}).Queue([]string{"seq-0000000001", "lock-0000000002"}).Blind(false)); got != "seq-0000000001" {

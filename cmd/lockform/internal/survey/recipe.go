@@ -45,7 +45,7 @@ func candidates(contenders []recipe.Contender) []layout.Policy {
 	}
 	alike := true
 	for _, c := range contenders {
-		alike = alike && c.GUID == "" && !c.Shared && c.Prefix() != "" && c.Prefix() == contenders[0].Prefix() &&
+		alike = alike && c.GUID() == "" && !c.Shared && c.Prefix() != "" && c.Prefix() == contenders[0].Prefix() &&
 			c.Client != recipe.WriteLock && c.Client != recipe.Document
 	}
 	if alike {

@@ -154,7 +154,7 @@ func (s *surveyor) unowned(n *znode) []*found {
 	contenders := slices.ContainsFunc(n.ephemerals, func(name string) bool { _, is := recipe.Parse(name); return is })
 	f := &found{znode: n, lock: true, policy: policy, adopt: true}
 	switch {
-	case queue.CuratorSemaphore():
+	case recipe.CuratorSemaphore(queue.Unknown):
 		s.note(n, "is a semaphore of Curator, which agents do not join: left out")
 		return nil
 	case strings.HasSuffix(n.Path.Base(), "-__lock__"):
