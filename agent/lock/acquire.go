@@ -237,6 +237,9 @@ func (cl *claim) acquire(w *wait) (*Held, error) {
 		if err := cl.stand(w, children); err != nil {
 			return nil, err
 		}
+		if cl.home != nil {
+			cl.home.queued(cl.watching)
+		}
 	}
 	h, err := cl.hold(w.ctx)
 	if err != nil {

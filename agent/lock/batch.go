@@ -30,7 +30,6 @@ type job struct {
 	lock    zkfs.Path
 	ops     []zkfs.Op
 	list    bool // the lock's children are wanted, as they are then or later
-	taken   bool // it may have been sent
 	results []zkfs.Result
 	names   []string // the children; nil when they could not be read
 	err     error
@@ -39,58 +38,35 @@ type job struct {
 
 // A batcher sends the jobs of one session.
 type batcher struct {
+	convoy[job]
 	zk    *zkconn.Session
 	life  context.Context
 	limit time.Duration // for the answer to a transaction
-	work  *sync.WaitGroup
-
-	mu      sync.Mutex
-	flying  int
-	waiting []*job
 }
 
-// alone takes a place for a request that the caller sends by itself, if one is
-// free and nobody waits. The caller gives it back with landed.
-func (b *batcher) alone() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.flying >= maxFlying || len(b.waiting) > 0 {
-		return false
-	}
-	b.flying++
-	return true
+func newBatcher(zk *zkconn.Session, life context.Context, work *sync.WaitGroup) *batcher {
+	b := &batcher{zk: zk, life: life, limit: zk.Timeout()}
+	b.convoy = convoy[job]{most: maxFlying, part: nextJobs, fly: b.fly, work: work}
+	return b
 }
 
-// landed gives a place back, to those that wait.
-func (b *batcher) landed() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	batch := b.take()
-	if len(batch) == 0 {
-		b.flying--
-		return
-	}
-	b.work.Go(func() { b.fly(batch) })
-}
-
-// take takes the next jobs, at most one for each lock: two contenders that are
-// made in one transaction have one czxid, and with it one token. b.mu is held.
-func (b *batcher) take() []*job {
-	var batch []*job
+// nextJobs returns the jobs that go out next, at most one for each lock: two
+// contenders that are made in one transaction have one czxid, and with it one
+// token.
+func nextJobs(waiting []*job) (batch, rest []*job) {
 	locks := make(map[zkfs.Path]bool)
 	size := 0
-	b.waiting = slices.DeleteFunc(b.waiting, func(j *job) bool {
+	rest = slices.DeleteFunc(waiting, func(j *job) bool {
 		if locks[j.lock] || size+len(j.ops) > maxBatch {
 			locks[j.lock] = true // what comes later for this lock stays behind it
 			return false
 		}
 		locks[j.lock] = true
 		size += len(j.ops)
-		j.taken = true
 		batch = append(batch, j)
 		return true
 	})
-	return batch
+	return batch, rest
 }
 
 // A pendingError is the error of a caller who could not wait for a job that may
@@ -112,18 +88,13 @@ func (b *batcher) do(ctx context.Context, j *job) error {
 		return j.err
 	}
 	j.done = make(chan struct{})
-	b.mu.Lock()
-	b.waiting = append(b.waiting, j)
-	b.mu.Unlock()
+	b.join(j)
 	select {
 	case <-j.done:
 		return j.err
 	case <-ctx.Done():
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !j.taken {
-		b.waiting = slices.DeleteFunc(b.waiting, func(x *job) bool { return x == j })
+	if b.withdraw(j) {
 		return fmt.Errorf("%w: %w", zkfs.ErrUnavailable, context.Cause(ctx))
 	}
 	select {
@@ -134,9 +105,8 @@ func (b *batcher) do(ctx context.Context, j *job) error {
 	}
 }
 
-// fly sends a batch and then whatever has come to wait meanwhile.
+// fly sends a batch.
 func (b *batcher) fly(batch []*job) {
-	defer b.landed()
 	ctx, cancel := context.WithTimeout(b.life, b.limit)
 	defer cancel()
 	var ops []zkfs.Op

@@ -161,8 +161,8 @@ func BenchmarkAcquire(b *testing.B) {
 }
 
 // BenchmarkHandoff passes one lock on among waiters, each with a session of its
-// own. An operation is a round in which all of them get it once, from us and
-// from go-zookeeper; what is compared is the time for one handoff.
+// own, who ask for it again as soon as they have given it up: the queue is
+// always so long. An operation is 500 handoffs, by us and by go-zookeeper.
 func BenchmarkHandoff(b *testing.B) {
 	for _, waiters := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("waiters=%d", waiters), func(b *testing.B) {
@@ -175,44 +175,49 @@ func BenchmarkHandoff(b *testing.B) {
 			}
 			var ours, theirs []time.Duration
 			for b.Loop() {
-				ours = append(ours, c.handoffs("/l", waiters, func(i int) { c.cycle(clients[i], "/l") }))
-				theirs = append(theirs, c.handoffs("/lib", waiters, func(i int) { c.libraryCycle(conns[i], "/lib") }))
+				ours = append(ours, c.handoffs(waiters, func(i int) { c.cycle(clients[i], "/l") }))
+				theirs = append(theirs, c.handoffs(waiters, func(i int) { c.libraryCycle(conns[i], "/lib") }))
 			}
 			us, them := median(ours), median(theirs)
-			b.ReportMetric(float64(waiters)/us.Seconds(), "handoffs/s")
-			b.ReportMetric(float64(waiters)/them.Seconds(), "zk.Lock-handoffs/s")
+			b.ReportMetric(handoffs/us.Seconds(), "handoffs/s")
+			b.ReportMetric(handoffs/them.Seconds(), "zk.Lock-handoffs/s")
 			ratio(b, them, us, "×zk.Lock")
 		})
 	}
 }
 
-// handoffs has all queue up behind a holder and take the lock in turn. The time
-// is from the holder's release until the last has given it up.
-func (c *course) handoffs(path zkfs.Path, waiters int, cycle func(i int)) time.Duration {
-	block, err := c.zk.Create(c.Context(), path.Join("_c_00000000-0000-4000-8000-000000000000-lock-"), nil, zkfs.Open(), zkfs.EphemeralSequential)
-	if err != nil {
-		c.Fatal(err)
-	}
+// handoffs is how many are timed together.
+const handoffs = 500
+
+// handoffs lets all take the lock in turn, again and again, and returns how long
+// some handoffs take after all have queued.
+func (c *course) handoffs(waiters int, cycle func(i int)) time.Duration {
+	var mu sync.Mutex
+	var began, ended time.Time
+	n := 0
 	var all sync.WaitGroup
 	for i := range waiters {
-		all.Go(func() { cycle(i) })
-	}
-	for queued := 0; queued <= waiters; {
-		stat, _, err := c.zk.Exists(c.Context(), path)
-		if err != nil {
-			c.Fatal(err)
-		}
-		if queued = int(stat.NumChildren); queued <= waiters {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	time.Sleep(50*time.Millisecond + time.Duration(waiters)*time.Millisecond) // until each has set its watch
-	began := time.Now()
-	if err := c.zk.Delete(c.Context(), block.Path, zkfs.AnyVersion); err != nil {
-		c.Fatal(err)
+		all.Go(func() {
+			for {
+				cycle(i)
+				mu.Lock()
+				n++
+				switch n {
+				case 2 * waiters:
+					began = time.Now()
+				case 2*waiters + handoffs:
+					ended = time.Now()
+				}
+				over := n >= 2*waiters+handoffs
+				mu.Unlock()
+				if over {
+					return
+				}
+			}
+		})
 	}
 	all.Wait()
-	return time.Since(began)
+	return ended.Sub(began)
 }
 
 // BenchmarkManyLocks takes 10,000 different locks over one session, 256 at a

@@ -36,6 +36,7 @@ type claim struct {
 	// Of a waiter, whose goroutine alone uses them; a hold's are followed.
 	ownWatch, policyWatch *zkconn.Watch
 	mine                  bool // it is its turn
+	again                 bool // nobody came between our last hold and this one
 
 	mu        sync.Mutex
 	policy    layout.Policy

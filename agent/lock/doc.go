@@ -86,9 +86,13 @@
 //
 // # What makes it fast
 //
-// A free lock costs two writes and no read when it is taken again and again: a
-// contender whose sequence is exactly one above that of our last hold is alone,
-// under the conditions that are said in home.go. A waiter behind another agent
-// needs no listing when that one releases, under those of signal.go. Everybody
-// else, and every doubt, goes by the listing.
+// A free lock costs two writes. One that is taken again and again needs no
+// read: a contender whose sequence is exactly one above that of our last hold is
+// alone, under the conditions that are said in home.go; nor does the first time
+// need a listing when the znode, read for its policy, showed no contender. A
+// waiter behind another agent needs no listing when that one releases, under the
+// conditions of signal.go. Everybody else, and every doubt, goes by the listing.
+//
+// What many locks of one Client ask for goes out together: creations and
+// deletions as one transaction, policies in one read.
 package lock

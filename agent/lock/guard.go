@@ -13,36 +13,70 @@ import (
 // means that the claim has ended by it.
 type look func(context.Context) (*zkconn.Watch, error)
 
-// watch sets the watches of a claim, once, and returns when they stand: on each
-// node, and on the lock's znode where the policy came from there. From then on
-// their deletion and a change of the policy are seen. The error is that of a
-// request.
-func (cl *claim) watch(ctx context.Context) error {
+// watch sets the watches of a claim, the first time, and returns when they
+// stand: on each node, and on the lock's znode where the policy came from there.
+// From then on their deletion and a change of the policy are seen. Other reads go
+// out behind them, in the same flight. The error is that of a request of ours.
+func (cl *claim) watch(ctx context.Context, more ...*zkconn.Peek) error {
 	cl.mu.Lock()
-	if cl.watching {
-		cl.mu.Unlock()
-		return nil
-	}
+	first := !cl.watching
 	cl.watching = true
 	nodes := cl.nodes
 	cl.mu.Unlock()
-	var err error
-	for i, n := range nodes {
-		l := func(ctx context.Context) (*zkconn.Watch, error) { return cl.watchNode(ctx, n) }
-		w, err := l(ctx)
+	var own []*zkconn.Peek
+	var policy *zkconn.Peek
+	if first {
+		for _, n := range nodes {
+			own = append(own, cl.nodePeek(n))
+		}
+		if cl.opts.Policy == nil && !cl.knowsPolicy() {
+			policy = &zkconn.Peek{Path: cl.path, Part: zkfs.PartData, Watch: true}
+			own = append(own, policy)
+		}
+	}
+	if len(own)+len(more) == 0 {
+		return nil
+	}
+	if err := cl.s.Peek(ctx, append(own, more...)...); err != nil {
+		return err
+	}
+	for i, p := range own {
+		if p == policy {
+			var err error
+			if cl.policyWatch, err = cl.sawPolicy(p); err != nil {
+				return err
+			}
+			continue
+		}
+		w, err := cl.sawNode(p)
 		if err != nil || w == nil {
 			return err
 		}
 		if i == 0 {
 			cl.ownWatch = w
 		} else {
-			cl.c.spawn(func() { cl.follow(w, l) })
+			cl.c.spawn(func() {
+				cl.follow(w, func(ctx context.Context) (*zkconn.Watch, error) { return cl.watchNode(ctx, p.Path) })
+			})
 		}
 	}
-	if cl.opts.Policy == nil {
-		cl.policyWatch, err = cl.watchPolicy(ctx)
+	return nil
+}
+
+// knowsPolicy reports whether the policy is the one that is in effect, as far as
+// the watch tells that was set when it was read, and shares that watch.
+func (cl *claim) knowsPolicy() bool {
+	if cl.home == nil {
+		return false
 	}
-	return err
+	w, ok := cl.home.watch.Share()
+	if ok {
+		cl.policyWatch = w
+		cl.mu.Lock()
+		cl.record = cl.home.record
+		cl.mu.Unlock()
+	}
+	return ok
 }
 
 // unwatch gives a waiter's watches up. Those of a hold end with its followers.
@@ -114,28 +148,54 @@ func (cl *claim) follow(w *zkconn.Watch, l look) {
 	}
 }
 
-// watchNode reads one of the claim's nodes and watches it.
+// nodePeek reads one of the claim's nodes and watches it. Its data matter only
+// where others may write there.
+func (cl *claim) nodePeek(node zkfs.Path) *zkconn.Peek {
+	p := &zkconn.Peek{Path: node, Watch: true}
+	if cl.currentPolicy().Revocable {
+		p.Part = zkfs.PartData
+	}
+	return p
+}
+
+// watchNode is a look at one of the claim's nodes.
 func (cl *claim) watchNode(ctx context.Context, node zkfs.Path) (*zkconn.Watch, error) {
-	data, stat, w, err := cl.s.GetW(ctx, node)
-	switch {
-	case errors.Is(err, zkfs.ErrNoNode), err == nil && stat.EphemeralOwner != cl.session():
-		if w != nil {
-			w.Stop()
+	p := cl.nodePeek(node)
+	if err := cl.s.Peek(ctx, p); err != nil {
+		return nil, err
+	}
+	return cl.sawNode(p)
+}
+
+// sawNode draws the conclusions from a nodePeek.
+func (cl *claim) sawNode(p *zkconn.Peek) (*zkconn.Watch, error) {
+	switch stat := p.Node.Stat; {
+	case errors.Is(p.Err, zkfs.ErrNoNode), p.Err == nil && stat.EphemeralOwner != cl.session():
+		if p.W != nil {
+			p.W.Stop()
 		}
 		cl.removed()
 		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	if stat.Version > 0 && cl.currentPolicy().Revocable && isRevocation(data) {
+	case p.Err != nil:
+		return nil, p.Err
+	case stat.Version > 0 && cl.currentPolicy().Revocable && isRevocation(p.Node.Data):
 		cl.lose(ErrRevoked)
 	}
-	return w, nil
+	return p.W, nil
 }
 
-// watchPolicy reads the policy that is in effect now and watches it.
+// watchPolicy is a look at the policy that is in effect now.
 func (cl *claim) watchPolicy(ctx context.Context) (*zkconn.Watch, error) {
-	data, _, w, err := cl.s.GetW(ctx, cl.path)
+	p := &zkconn.Peek{Path: cl.path, Part: zkfs.PartData, Watch: true}
+	if err := cl.s.Peek(ctx, p); err != nil {
+		return nil, err
+	}
+	return cl.sawPolicy(p)
+}
+
+// sawPolicy draws the conclusions from a reading of the lock's znode.
+func (cl *claim) sawPolicy(read *zkconn.Peek) (*zkconn.Watch, error) {
+	data, w, err := read.Node.Data, read.W, read.Err
 	if err != nil && !errors.Is(err, zkfs.ErrNoNode) && !errors.Is(err, zkfs.ErrNoAuth) {
 		return nil, err
 	}

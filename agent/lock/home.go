@@ -11,27 +11,43 @@ import (
 )
 
 // maxHomes bounds what a session remembers.
-const maxHomes = 4096
+const maxHomes = 16 << 10
 
-// A home is what a session remembers of a lock that it took: the policy, with a
-// watch that tells when that is out of date, and its own last hold.
+// A home is what a session remembers of a lock: the policy, with a watch that
+// tells when that is out of date, and when it was last seen without contenders.
 //
-// Whoever takes the same lock again and again needs no listing then. The
-// sequence of a lock's children rises by one with every child that is made, by
-// whoever. So a contender whose sequence is exactly one above that of our last
-// hold is alone: that hold stood first, nothing was made since, and it is gone.
+// Whoever takes such a lock needs no listing. The sequence of a lock's children
+// rises by one with every child that is made, by whoever. So a contender that
+// gets the next sequence after a moment without children is alone: nothing was
+// made since. There are two such moments. When the policy was read, the Stat
+// that came with it may have shown no child, and how many were ever made. And
+// when our last hold ended, which stood first, a contender with the sequence
+// after it shows that none was made beside it.
+//
 // This needs the lock's znode to be the same, with one counter: the watch on it
-// was armed before the last contender was deleted, and has not fired when the
-// reply to the create is handled. Events and replies of one connection come in
-// the order of what they tell, so all of it must have happened on one.
+// was armed at that moment or before, and has not fired when the reply to the
+// create is handled. Events and replies of one connection come in the order of
+// what they tell, so all of it must have happened on one.
 type home struct {
 	watch  *zkconn.Watch
+	record []byte // the data of the lock's znode
 	policy layout.Policy
 
 	mu    sync.Mutex
-	stale bool // the watch has fired
-	last  int64
-	epoch uint64 // the connection of the last hold's end; 0: there is none
+	stale bool   // the watch has fired
+	next  int64  // the sequence of a contender that is alone
+	epoch uint64 // the connection that showed it; 0: nothing has
+	again bool   // it was shown by the end of our last hold
+	busy  bool   // who took it last had to wait
+}
+
+// newHome makes a home of what was read with the watch.
+func newHome(record []byte, p layout.Policy, stat zkfs.Stat, w *zkconn.Watch) *home {
+	h := &home{watch: w, record: record, policy: p}
+	if n, empty := stat.NextSequence(); empty {
+		h.next, h.epoch = n, w.Epoch
+	}
+	return h
 }
 
 // fresh reports whether nothing has happened to the lock's znode, as far as the
@@ -99,9 +115,9 @@ func (s *session) policy(ctx context.Context, path zkfs.Path, o Options) (layout
 	if h := s.home(path); h != nil {
 		return h.policy, h, nil
 	}
-	data, _, w, err := s.GetW(ctx, path)
+	data, stat, w, err := s.policies.read(ctx, path)
 	if p, perr := layout.ParsePolicy(data); err == nil && perr == nil {
-		return p, s.remember(path, &home{watch: w, policy: p}), nil
+		return p, s.remember(path, newHome(data, p, stat, w)), nil
 	}
 	if w != nil {
 		w.Stop()
@@ -115,6 +131,7 @@ type expectation struct {
 	home     *home
 	sequence int64
 	epoch    uint64
+	again    bool
 }
 
 // expect returns what a create that is sent after this call may expect. The
@@ -127,10 +144,10 @@ func (cl *claim) expect() expectation {
 	epoch := cl.s.Epoch()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.epoch == 0 || h.epoch != epoch || h.watch.Epoch != epoch {
+	if h.busy || h.epoch == 0 || h.epoch != epoch || h.watch.Epoch != epoch {
 		return expectation{}
 	}
-	return expectation{h, h.last + 1, epoch}
+	return expectation{h, h.next, epoch, h.again}
 }
 
 // met reports whether the contender that was made is alone.
@@ -139,10 +156,18 @@ func (e expectation) met(cl *claim) bool {
 		cl.s.Epoch() == e.epoch && e.home.fresh()
 }
 
+// queued notes whether the last contender had to wait. Where it had, the next will
+// hardly be alone, and its listing goes out with its creation.
+func (h *home) queued(busy bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.busy = busy
+}
+
 // left notes that the contender of an exclusive hold was deleted by us, by a
 // request that was sent and answered on one connection.
 func (h *home) left(sequence int64, epoch uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.last, h.epoch = sequence, epoch
+	h.next, h.epoch, h.again = sequence+1, epoch, true
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/lockform/lockform/zkfs/zkdev"
 )
 
-// A resident is a client that has taken and given up a lock, and could take it
-// again on the reply to its create alone.
+// A resident is a client that could take a lock on the reply to its create
+// alone.
 type resident struct {
 	*bench
 	c       *lock.Client
 	path    zkfs.Path
 	session int64
-	last    *lock.Held
+	last    *lock.Held // nil: it has read the lock's znode, and not taken it
 }
 
 func (b *bench) reside(f func(*layout.Policy)) *resident {
@@ -28,6 +28,34 @@ func (b *bench) reside(f func(*layout.Policy)) *resident {
 	r.session = r.last.Session()
 	b.release(r.last)
 	return r
+}
+
+// acquaint is reside for a lock that was not taken yet.
+func (b *bench) acquaint(f func(*layout.Policy)) *resident {
+	b.Helper()
+	r := &resident{bench: b, c: b.client(), path: b.declare("/l", f)}
+	for range 3 { // its counter does not stand at its beginning
+		b.release(b.take(b.client(), r.path, lock.Options{}))
+	}
+	if _, err := r.c.Policy(b.ctx, r.path); err != nil {
+		b.Fatal(err)
+	}
+	s, err := r.c.Session(b.ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.session = s.ID()
+	return r
+}
+
+// next returns the sequence that the next contender gets.
+func (r *resident) next() int64 {
+	stat, _, err := r.eye.Exists(r.ctx, r.path)
+	if err != nil {
+		r.Fatal(err)
+	}
+	next, _ := stat.NextSequence()
+	return next
 }
 
 // listing begins to watch for listings of the resident's; the function says
@@ -75,6 +103,14 @@ func TestALockTakenAgainAndAgainNeedsNoListing(t *testing.T) {
 	}
 }
 
+func TestALockThatWasSeenFreeNeedsNoListing(t *testing.T) {
+	embedded(t, func(b *bench) {
+		r := b.acquaint(nil)
+		b.noListing(r.session)
+		b.release(b.take(r.c, r.path, lock.Options{}))
+	})
+}
+
 func TestTheCreatesReplyIsNotEnough(t *testing.T) {
 	for name, f := range map[string]func(r *resident){
 		"SomebodyStandsThere": func(r *resident) {
@@ -106,14 +142,15 @@ func TestTheCreatesReplyIsNotEnough(t *testing.T) {
 			r.release(r.takeWithListing(lock.Options{}))
 		},
 		"TheHoldEndedOnAnotherConnection": func(r *resident) {
+			r.release(r.take(r.c, r.path, lock.Options{}))
 			h := r.take(r.c, r.path, lock.Options{})
-			r.env.Dev.Inject(zkdev.Fault{Action: zkdev.CloseAfter, Kind: zkdev.OpMulti, Session: r.session, Path: ""})
+			r.env.Dev.Inject(zkdev.Fault{Action: zkdev.CloseAfter, Kind: zkdev.OpDelete, Session: r.session})
 			r.release(h)
 			r.release(r.takeWithListing(lock.Options{}))
 		},
 		"ThePolicyChanged": func(r *resident) {
 			r.write(r.path, func(p *layout.Policy) { p.Recipe = layout.Kazoo })
-			h := r.takeWithListing(lock.Options{})
+			h := r.take(r.c, r.path, lock.Options{})
 			if c := r.queue(r.path).Contenders; len(c) != 1 || c[0].Client != string(recipe.Kazoo) {
 				r.Errorf("got %+v, want a name of the new recipe", c)
 			}
@@ -130,13 +167,13 @@ func TestTheCreatesReplyIsNotEnough(t *testing.T) {
 		// The new parent's counter says the same as the old one's would, with
 		// somebody before us.
 		"TheParentWasMadeAnew": func(r *resident) {
-			own, _ := recipe.Parse(r.last.Node().Base())
+			next := r.next()
 			if err := r.eye.Delete(r.ctx, r.path, zkfs.AnyVersion); err != nil {
 				r.Fatal(err)
 			}
 			r.write(r.path, nil)
 			other := r.take(r.client(), r.path, lock.Options{})
-			if err := r.env.Dev.SetSequence(r.path.Under(r.env.Chroot), own.Seq+1); err != nil {
+			if err := r.env.Dev.SetSequence(r.path.Under(r.env.Chroot), next); err != nil {
 				r.Fatal(err)
 			}
 			waiter := r.ask(r.c, r.path, lock.Options{})
@@ -149,9 +186,8 @@ func TestTheCreatesReplyIsNotEnough(t *testing.T) {
 			r.release(r.takeWithListing(lock.Options{}))
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			embedded(t, func(b *bench) { f(b.reside(nil)) })
-		})
+		t.Run(name+"/AfterAHold", func(t *testing.T) { embedded(t, func(b *bench) { f(b.reside(nil)) }) })
+		t.Run(name+"/AfterReading", func(t *testing.T) { embedded(t, func(b *bench) { f(b.acquaint(nil)) }) })
 	}
 	for name, f := range map[string]func(*layout.Policy){
 		"ReadWrite": func(p *layout.Policy) { p.Mode = layout.ReadWrite },
@@ -160,8 +196,9 @@ func TestTheCreatesReplyIsNotEnough(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			embedded(t, func(b *bench) {
-				r := b.reside(f)
-				b.release(r.takeWithListing(lock.Options{}))
+				for _, r := range []*resident{b.reside(f), b.acquaint(f)} {
+					b.release(r.takeWithListing(lock.Options{}))
+				}
 			})
 		})
 	}

@@ -121,10 +121,11 @@ func (cl *claim) create(ctx context.Context, prefixes []string, data []byte, acl
 		nodes[i] = found{res.Path, res.Zxid}
 	}
 	cl.made(nodes)
-	switch cl.mine = e.met(cl); {
-	case cl.mine:
+	if e.met(cl) {
+		cl.mine, cl.again = true, e.again
 		return nil, nil
-	case j.names != nil:
+	}
+	if j.names != nil {
 		return j.names, nil
 	}
 	return cl.list(ctx)

@@ -369,7 +369,7 @@ func TestAPolicyThatChangesTakesEffectAtOnce(t *testing.T) {
 			b.write(path, nil)
 			eventually(b.T, "the hold knows", func() bool { return !h.Policy().Revocable })
 			for range 2 { // the second look begins when the first is done
-				looked := b.env.Dev.Inject(zkdev.Fault{Action: zkdev.DelayReply, Kind: zkdev.OpGetData, Path: h.Node().Under(b.env.Chroot), Session: h.Session()})
+				looked := b.env.Dev.Inject(zkdev.Fault{Action: zkdev.DelayReply, Kind: zkdev.OpExists, Path: h.Node().Under(b.env.Chroot), Session: h.Session()})
 				if _, err := b.eye.Set(b.ctx, h.Node(), []byte("unlock"), zkfs.AnyVersion); err != nil {
 					b.Fatal(err)
 				}

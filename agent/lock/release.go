@@ -73,7 +73,7 @@ func (cl *claim) leave(ctx context.Context) error {
 		cl.end(ErrReleased)
 		cl.s.remove(cl)
 		cl.c.owners.remove(cl)
-		if cl.cleanNow(ctx) {
+		if cl.cleanNow(ctx, unfollowed) {
 			close(cl.left)
 			cl.c.forget(cl)
 			return nil
@@ -121,8 +121,9 @@ func (cl *claim) ours() []zkfs.Path {
 }
 
 // cleanNow tries once to delete the claim's nodes, and reports whether nothing
-// is left to do. The caller's context gives it a little longer than it has.
-func (cl *claim) cleanNow(ctx context.Context) bool {
+// is left to do. The caller's context gives it a little longer than it has. A
+// brief hold is one that was given up before its watches were set.
+func (cl *claim) cleanNow(ctx context.Context, brief bool) bool {
 	cl.mu.Lock()
 	uncertain := cl.uncertain
 	cl.mu.Unlock()
@@ -133,16 +134,53 @@ func (cl *claim) cleanNow(ctx context.Context) bool {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(leaveGrace, cancel) })
 	defer stop()
-	if cl.signal(try) {
-		return true
-	}
-	err := cl.deleteAll(try, cl.ours())
+	err := cl.giveUp(try, brief)
 	if err != nil {
 		cl.mu.Lock()
 		cl.leaveErr = err
 		cl.mu.Unlock()
 	}
 	return err == nil
+}
+
+// giveUp deletes the claim's nodes, by signal where that passes the lock on.
+func (cl *claim) giveUp(ctx context.Context, brief bool) error {
+	nodes := cl.ours()
+	if len(nodes) == 0 {
+		return nil
+	}
+	signal := cl.bySignal(brief)
+	ops := deletions(nodes)
+	if signal {
+		ops = cl.signal()
+	}
+	epoch := cl.s.Epoch()
+	err := cl.s.batcher.do(ctx, &job{lock: cl.path, ops: ops})
+	switch {
+	case err == nil:
+		if cl.home != nil && cl.holdEnded() && cl.s.Epoch() == epoch {
+			cl.home.left(cl.sequence, epoch)
+		}
+		return nil
+	case signal, errors.Is(err, zkfs.ErrNoNode):
+		return cl.deleteAll(ctx, nodes)
+	}
+	return err
+}
+
+// holdEnded reports whether the claim held until it was released.
+func (cl *claim) holdEnded() bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return cl.held && cl.state == Released && !cl.uncertain
+}
+
+func deletions(nodes []zkfs.Path) []zkfs.Op {
+	ops := make([]zkfs.Op, len(nodes))
+	for i, n := range nodes {
+		ops[i] = zkfs.Op{Kind: zkfs.OpDelete, Path: n, Version: zkfs.AnyVersion}
+	}
+	return ops
 }
 
 // clean deletes the claim's nodes until they are gone or the session is, and
@@ -205,11 +243,7 @@ func (cl *claim) deleteAll(ctx context.Context, nodes []zkfs.Path) error {
 	if len(nodes) == 0 {
 		return nil
 	}
-	ops := make([]zkfs.Op, len(nodes))
-	for i, n := range nodes {
-		ops[i] = zkfs.Op{Kind: zkfs.OpDelete, Path: n, Version: zkfs.AnyVersion}
-	}
-	err := cl.s.batcher.do(ctx, &job{lock: cl.path, ops: ops})
+	err := cl.s.batcher.do(ctx, &job{lock: cl.path, ops: deletions(nodes)})
 	if !errors.Is(err, zkfs.ErrNoNode) {
 		return err
 	}

@@ -29,10 +29,11 @@ type session struct {
 	sole     bool            // nobody else can be one of them
 	opened   zkconn.Instant
 	batcher  *batcher
+	policies *policyReader
 
 	refs int // attempts, holds and clean-ups under way; guarded by Client.mu
 
-	flights sync.WaitGroup // transactions of the batcher
+	flights sync.WaitGroup // what batcher and policies have sent
 
 	mu          sync.Mutex
 	homes       map[zkfs.Path]*home
@@ -70,7 +71,8 @@ func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, b
 		kick:        make(chan struct{}, 1),
 		ended:       make(chan struct{}),
 	}
-	s.batcher = &batcher{zk: zs, life: life, limit: zs.Timeout(), work: &s.flights}
+	s.batcher = newBatcher(zs, life, &s.flights)
+	s.policies = newPolicyReader(zs, life, &s.flights)
 	if !digests {
 		if s.owners = zs.Identities(); len(s.owners) == 0 {
 			s.owners = []zkfs.Identity{zkfs.Anyone}

@@ -1,7 +1,6 @@
 package lock
 
 import (
-	"context"
 	"errors"
 	"strings"
 
@@ -27,29 +26,29 @@ func signalling(p layout.Policy, private bool) bool {
 	return private && !p.Revocable && p.Mode == layout.Exclusive && (p.Recipe == layout.Curator || p.Recipe == layout.Kazoo)
 }
 
-// mayBelieve reports whether a change of the data of the one before us says
-// that the lock is ours: it says that it signals, and its ACL shows that nobody
-// else can write to it or could open it to others.
-func (cl *claim) mayBelieve(ctx context.Context, a ahead) (bool, error) {
+// believes reports whether a waiter may take the lock over by signal, if the one
+// before it passes it on so.
+func (cl *claim) believes() bool {
 	cl.mu.Lock()
-	own := signalling(cl.policy, cl.private)
-	cl.mu.Unlock()
-	if !own || cl.opts.AllowForeign || !a.contender.Lockform || !a.contender.Signals || a.contender.Mode != "exclusive" {
-		return false, nil
-	}
-	acl, stat, err := cl.s.GetACL(ctx, a.contender.Node)
+	defer cl.mu.Unlock()
+	return signalling(cl.policy, cl.private) && !cl.opts.AllowForeign
+}
+
+// mayBelieve reports whether a change of the data of the one before us says
+// that the lock is ours: it says that it signals, and its ACL, read after it,
+// shows that nobody else can write to it or could open it to others.
+func mayBelieve(c Contender, acl *zkconn.Peek) (bool, error) {
 	switch {
-	case errors.Is(err, zkfs.ErrNoNode), errors.Is(err, zkfs.ErrNoAuth):
+	case errors.Is(acl.Err, zkfs.ErrNoNode), errors.Is(acl.Err, zkfs.ErrNoAuth):
 		return false, nil
-	case err != nil:
-		return false, err
+	case acl.Err != nil:
+		return false, acl.Err
 	}
 	// The watch is of this node if the node is the one that was read, and its
 	// data have not changed since.
-	if stat.Czxid != a.contender.Token || stat.Version != 0 || stat.Aversion != 0 {
-		return false, nil
-	}
-	return soleWriter(acl), nil
+	stat := acl.Node.Stat
+	return c.Lockform && c.Signals && c.Mode == "exclusive" &&
+		stat.Czxid == c.Token && stat.Version == 0 && stat.Aversion == 0 && soleWriter(acl.Node.ACL), nil
 }
 
 // soleWriter reports whether a session's own credential alone may write.
@@ -78,23 +77,23 @@ func (cl *claim) passed(a ahead, e zkconn.Event) bool {
 	return len(cl.ownWatch.C) == 0
 }
 
-// signal gives up a hold by signal. False means that the plain way remains to be gone: another kind of
-// leaving, or a transaction that was refused or whose outcome is not known.
-func (cl *claim) signal(ctx context.Context) bool {
+// bySignal reports whether a hold is released by signal, whatever kind of leaving
+// it is. A brief one of a lock that is taken again and again is not: most likely
+// nobody waits, and for nobody a deletion does, which costs less. Whoever does
+// wait lists once, and signals.
+func (cl *claim) bySignal(brief bool) bool {
 	cl.mu.Lock()
-	nodes, data, may := cl.nodes, cl.data, cl.held && cl.state == Released && cl.signals && cl.around == nil &&
+	defer cl.mu.Unlock()
+	return cl.held && cl.state == Released && cl.signals && cl.around == nil && !(cl.again && brief) &&
 		!cl.uncertain && len(cl.nodes) == 1 && signalling(cl.policy, cl.private)
-	cl.mu.Unlock()
-	if !may {
-		return false
+}
+
+// signal is the transaction that gives a hold up by signal.
+func (cl *claim) signal() []zkfs.Op {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return []zkfs.Op{
+		{Kind: zkfs.OpSet, Path: cl.nodes[0], Version: 0},
+		{Kind: zkfs.OpDelete, Path: cl.nodes[0], Version: 1},
 	}
-	epoch := cl.s.Epoch()
-	err := cl.s.batcher.do(ctx, &job{lock: cl.path, ops: []zkfs.Op{
-		{Kind: zkfs.OpSet, Path: nodes[0], Data: data, Version: 0},
-		{Kind: zkfs.OpDelete, Path: nodes[0], Version: 1},
-	}})
-	if err == nil && cl.home != nil && cl.s.Epoch() == epoch {
-		cl.home.left(cl.sequence, epoch)
-	}
-	return err == nil || errors.Is(err, zkfs.ErrNoNode)
 }

@@ -124,15 +124,12 @@ func (cl *claim) stand(w *wait, children []string) error {
 		if err := cl.mayQueue(w, v, first); err != nil {
 			return err
 		}
-		// Our own nodes come first: from here on a deletion of them is seen.
-		if err := cl.watch(w.ctx); err != nil {
+		before, err := cl.watchAhead(w.ctx, v)
+		if err != nil {
 			return err
 		}
 		if err := cl.followPolicy(w); err != nil {
-			return err
-		}
-		before, err := cl.watchAhead(w.ctx, v)
-		if err != nil {
+			before.stop()
 			return err
 		}
 		if before.watch != nil {
@@ -219,9 +216,8 @@ func (cl *claim) sameContender(p layout.Policy) error {
 
 // A view is what a listing says to a contender.
 type view struct {
-	own       zkfs.Path // the node that was looked for in it
-	queue     recipe.Queue
-	ahead     []recipe.Contender // who must go first, the nearest last
+	own       zkfs.Path        // the node that was looked for in it
+	ahead     recipe.Contender // the nearest of those who must go first; of a semaphore nobody
 	mayHold   bool
 	position  int // among those that wait, from 1; 0 where nobody asks for it
 	semaphore bool
@@ -232,13 +228,23 @@ func (cl *claim) view(children []string) (view, error) {
 	cl.mu.Lock()
 	r, p, node, sequence := cl.recipe, cl.policy, cl.nodes[0], cl.sequence
 	cl.mu.Unlock()
-	v := view{own: node, queue: r.Queue(children), semaphore: r.Semaphore()}
-	if v.queue.CuratorSemaphore() {
-		return v, fmt.Errorf("%w: the children %q belong to a semaphore of Curator, which gives out leases in no order that could be joined",
-			ErrForeignRecipe, v.queue.Unknown)
+	v := view{own: node, semaphore: r.Semaphore()}
+	var s recipe.Stand
+	if v.semaphore {
+		q := r.Queue(children)
+		i := q.Index(node.Base())
+		s = recipe.Stand{There: i >= 0, Blind: q.Blind(cl.shared), Unknown: q.Unknown}
+		v.mayHold = 0 <= i && i < p.Permits
+		v.position = i - p.Permits + 1
+	} else {
+		s = r.Stand(children, node.Base(), cl.shared)
+		v.ahead, v.mayHold = s.Ahead, s.Ahead.Name == ""
 	}
-	i := v.queue.Index(node.Base())
-	if i < 0 {
+	if recipe.CuratorSemaphore(s.Unknown) {
+		return v, fmt.Errorf("%w: the children %q belong to a semaphore of Curator, which gives out leases in no order that could be joined",
+			ErrForeignRecipe, s.Unknown)
+	}
+	if !s.There {
 		cl.removed()
 	}
 	if cl.ctx.Err() != nil {
@@ -247,28 +253,11 @@ func (cl *claim) view(children []string) (view, error) {
 	if sequence < 0 || sequence >= recipe.SequenceEnd {
 		return v, ErrSequenceEnd
 	}
-	if !cl.opts.AllowForeign {
-		if blind := v.queue.Blind(cl.shared); len(blind) > 0 {
-			return v, fmt.Errorf("%w: %s cannot see %s and would hold beside it; declare a recipe that its client sees, such as kazoo or bridge", ErrForeignRecipe, names(blind), node.Base())
-		}
+	if len(s.Blind) > 0 && !cl.opts.AllowForeign {
+		return v, fmt.Errorf("%w: %s cannot see %s and would hold beside it; declare a recipe that its client sees, such as kazoo or bridge", ErrForeignRecipe, names(s.Blind), node.Base())
 	}
-	if v.semaphore {
-		places := v.queue.Places(p.Permits)
-		v.mayHold = places[i].Holds
-		v.position = i - p.Permits + 1
-		return v, nil
-	}
-	v.ahead = v.queue.Ahead(i)
-	v.mayHold = len(v.ahead) == 0
-	if !v.mayHold && (cl.opts.OnQueued != nil || p.MaxWaiters > 0) {
-		for _, place := range v.queue.Places(0) {
-			if !place.Holds {
-				v.position++
-			}
-			if slices.Contains(place.Names, node.Base()) {
-				break
-			}
-		}
+	if !v.semaphore && !v.mayHold && (cl.opts.OnQueued != nil || p.MaxWaiters > 0) {
+		v.position = r.Queue(children).Position(node.Base())
 	}
 	return v, nil
 }
@@ -306,45 +295,74 @@ type ahead struct {
 	signals   bool // a change of its data says that the lock is ours
 }
 
-// watchAhead watches what must change before it can be our turn.
+func (a ahead) stop() {
+	if a.watch != nil {
+		a.watch.Stop()
+	}
+}
+
+// watchAhead watches what must change before it can be our turn. Our own nodes
+// come first: from here on a deletion of them is seen.
 func (cl *claim) watchAhead(ctx context.Context, v view) (ahead, error) {
 	if v.semaphore {
-		// One predecessor cannot tell that a permit is free.
-		children, _, watch, err := cl.s.ChildrenW(ctx, cl.path)
-		if err != nil {
-			if errors.Is(err, zkfs.ErrNoNode) {
-				err = ErrGone
-			}
-			return ahead{}, err
-		}
-		if now, err := cl.view(children); err != nil || now.mayHold {
-			watch.Stop()
-			return ahead{}, err
-		}
-		return ahead{watch: watch}, nil
+		return cl.watchChildren(ctx)
 	}
-	nearest := v.ahead[len(v.ahead)-1]
-	node := cl.path.Join(nearest.Name)
-	data, stat, watch, err := cl.s.GetW(ctx, node)
+	node := cl.path.Join(v.ahead.Name)
+	data := &zkconn.Peek{Path: node, Part: zkfs.PartData, Watch: true}
+	acl := &zkconn.Peek{Path: node, Part: zkfs.PartACL}
+	reads := []*zkconn.Peek{data}
+	believes := cl.believes()
+	if believes {
+		reads = append(reads, acl)
+	}
+	err := cl.watch(ctx, reads...)
+	a := ahead{watch: data.W}
+	if err == nil {
+		err = data.Err
+	}
 	if errors.Is(err, zkfs.ErrNoAuth) {
 		// It can be watched without being read. What this leaves behind when it
 		// has just gone is stopped at once.
 		var there bool
-		if stat, there, watch, err = cl.s.ExistsW(ctx, node); err == nil && !there {
-			watch.Stop()
+		if data.Node.Stat, there, a.watch, err = cl.s.ExistsW(ctx, node); err == nil && !there {
+			a.stop()
 			return ahead{}, nil
 		}
+		believes = false
 	}
-	switch {
-	case errors.Is(err, zkfs.ErrNoNode):
-		return ahead{}, nil
-	case err != nil:
-		return ahead{}, err
+	if err == nil {
+		data.Node.Path = node
+		a.contender = describe(v.ahead, data.Node)
+		if believes {
+			a.signals, err = mayBelieve(a.contender, acl)
+		}
 	}
-	a := ahead{watch: watch, contender: describe(nearest, zkfs.Node{Path: node, Data: data, Stat: stat})}
-	if a.signals, err = cl.mayBelieve(ctx, a); err != nil {
-		watch.Stop()
+	if err != nil {
+		a.stop()
+		if errors.Is(err, zkfs.ErrNoNode) {
+			err = nil // it has just gone
+		}
 		return ahead{}, err
 	}
 	return a, nil
+}
+
+// watchChildren is watchAhead for a semaphore: one predecessor cannot tell that a
+// permit is free.
+func (cl *claim) watchChildren(ctx context.Context) (ahead, error) {
+	if err := cl.watch(ctx); err != nil {
+		return ahead{}, err
+	}
+	children, _, watch, err := cl.s.ChildrenW(ctx, cl.path)
+	if err != nil {
+		if errors.Is(err, zkfs.ErrNoNode) {
+			err = ErrGone
+		}
+		return ahead{}, err
+	}
+	if now, err := cl.view(children); err != nil || now.mayHold {
+		watch.Stop()
+		return ahead{}, err
+	}
+	return ahead{watch: watch}, nil
 }
