@@ -32,7 +32,8 @@ func Host() string {
 }
 
 // Commit returns the git commit that the directory's working tree is at, with
-// "-dirty" when files below dir differ from it. It is "" where there is no
+// "-dirty" when files below dir differ from it. Of those that git does not track
+// only configuration counts: a saved plan is none. It is "" where there is no
 // repository or no git.
 func Commit(ctx context.Context, dir string) string {
 	ctx, cancel := context.WithTimeout(ctx, gitLimit)
@@ -41,7 +42,9 @@ func Commit(ctx context.Context, dir string) string {
 	if !ok || head == "" {
 		return ""
 	}
-	if changes, ok := git(ctx, dir, "status", "--porcelain", "--", "."); ok && changes != "" {
+	changed, _ := git(ctx, dir, "status", "--porcelain", "--untracked-files=no", "--", ".")
+	added, _ := git(ctx, dir, "ls-files", "--others", "--exclude-standard", "--", "*.hcl", "*.json")
+	if changed != "" || added != "" {
 		head += "-dirty"
 	}
 	return head

@@ -40,6 +40,17 @@ func TestCommit(t *testing.T) {
 	if !regexp.MustCompile(`^[0-9a-f]{40,64}$`).MatchString(clean) {
 		t.Errorf("clean: got %q", clean)
 	}
+	write("release.plan", "no configuration")
+	if got := Commit(t.Context(), dir); got != clean {
+		t.Errorf("with a saved plan: got %q, want %q", got, clean)
+	}
+	write("more.hcl", "not added yet")
+	if got, want := Commit(t.Context(), dir), clean+"-dirty"; got != want {
+		t.Errorf("with another file: got %q, want %q", got, want)
+	}
+	run("add", "more.hcl")
+	run("commit", "-q", "-m", "two")
+	clean = Commit(t.Context(), dir)
 	write("layout.hcl", "two")
 	if got, want := Commit(t.Context(), dir), clean+"-dirty"; got != want {
 		t.Errorf("changed: got %q, want %q", got, want)
