@@ -48,27 +48,38 @@ func resolve(written zkfs.ACL, ids []zkfs.Identity) zkfs.ACL {
 
 func isAuth(e zkfs.Entry) bool { return e.Scheme == "auth" }
 
-// sameACL compares the ACL of a znode as it was read with the wanted one. A
-// reader without ADMIN sees digests as "user:x"; they then count as equal to
-// any of that user.
-func sameACL(live, want zkfs.ACL) bool {
-	if live.Equal(want) {
-		return true
+// sameACL compares the ACL of a znode as it was read with the wanted one.
+func sameACL(live, want zkfs.ACL) bool { return unmask(live, want).Equal(want) }
+
+// unmask returns the ACL of a znode with the digests that a reader without ADMIN
+// does not see, and sees as "user:x". They are taken for those of that user in
+// the wanted ACL: what differs is then what is known to differ.
+func unmask(live, want zkfs.ACL) zkfs.ACL {
+	if !slices.ContainsFunc(live, isMasked) {
+		return live
 	}
-	return slices.ContainsFunc(live, isMasked) && masked(live).Equal(masked(want))
+	var acl zkfs.ACL
+	for _, e := range live.Canonical() {
+		var hidden []zkfs.Entry
+		var perms zkfs.Perms
+		for _, w := range want.Canonical() {
+			if isMasked(e) && w.Scheme == "digest" && strings.HasPrefix(w.ID, strings.TrimSuffix(e.ID, "x")) {
+				hidden, perms = append(hidden, w), perms|w.Perms
+			}
+		}
+		switch {
+		case len(hidden) > 0 && perms == e.Perms:
+			acl = append(acl, hidden...)
+		case len(hidden) == 1:
+			acl = append(acl, zkfs.Entry{Perms: e.Perms, Identity: hidden[0].Identity})
+		default:
+			acl = append(acl, e)
+		}
+	}
+	return acl
 }
 
 func isMasked(e zkfs.Entry) bool { return e.Scheme == "digest" && strings.HasSuffix(e.ID, ":x") }
-
-func masked(acl zkfs.ACL) zkfs.ACL {
-	m := slices.Clone(acl)
-	for i, e := range m {
-		if user, _, ok := strings.Cut(e.ID, ":"); ok && e.Scheme == "digest" {
-			m[i].ID = user + ":x"
-		}
-	}
-	return m
-}
 
 // revokes reports whether the new ACL takes a permission away that the old one
 // gave. An old one that is not known counts as one that gave something.

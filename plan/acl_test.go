@@ -22,6 +22,7 @@ func TestSameACL(t *testing.T) {
 		{"SplitEntries", zkfs.ACL{entry(zkfs.Read, app), entry(zkfs.Create|zkfs.Delete, app)}, appACL, true},
 		{"Masked", zkfs.ACL{entry(appACL[0].Perms, x("app"))}, appACL, true},
 		{"MaskedWithOtherPermissions", zkfs.ACL{entry(zkfs.Read, x("app"))}, appACL, false},
+		{"MaskedOfTwoPasswords", zkfs.ACL{entry(appACL[0].Perms, x("app"))}, append(appACL, entry(zkfs.Read, zkfs.Digest("app", "new"))), true},
 		{"MaskedOfAnother", zkfs.ACL{entry(appACL[0].Perms, x("other"))}, appACL, false},
 		{"AnotherPassword", zkfs.ACL{entry(appACL[0].Perms, zkfs.Digest("app", "other"))}, appACL, false},
 		{"OneMore", zkfs.ACL{appACL[0], entry(zkfs.Read, zkfs.Anyone)}, appACL, false},
@@ -31,6 +32,18 @@ func TestSameACL(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tc.same)
 			}
 		})
+	}
+}
+
+// TestMaskedDigestsAreNoDifference: what a reader cannot see is not shown as if
+// it differed.
+func TestMaskedDigestsAreNoDifference(t *testing.T) {
+	x := func(user string) zkfs.Identity { return zkfs.Identity{Scheme: "digest", ID: user + ":x"} }
+	want := zkfs.ACL{appACL[0], entry(zkfs.AllPerms, planner)}
+	live := zkfs.ACL{entry(appACL[0].Perms, x("app")), entry(zkfs.Read, x("planner")), entry(zkfs.Read, x("other"))}
+	c, _ := aclChange(unmask(live, want), want)
+	if got, want := c.String(), "acl: ~ digest:planner r → cdrwa, - digest:other r"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -128,9 +128,9 @@ func (d *differ) setACL(w *want, n zkfs.Node, s *Step) int32 {
 	if n.ACL == nil {
 		return n.Stat.Aversion
 	}
-	s.OldACL = n.ACL.Canonical()
 	acl := d.resolve(w)
-	if sameACL(n.ACL, acl) {
+	s.OldACL = unmask(n.ACL, acl).Canonical()
+	if s.OldACL.Equal(acl) {
 		return n.Stat.Aversion
 	}
 	s.ACL = acl

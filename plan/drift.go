@@ -82,7 +82,8 @@ func (d *differ) aclDrift(w *want, n zkfs.Node, rec layout.Record) (Drift, bool)
 		return drift, true
 	}
 	// What was recorded is what is declared.
-	change, _ := aclChange(resolve(w.ACL, d.live.Identities), n.ACL)
+	was := resolve(w.ACL, d.live.Identities)
+	change, _ := aclChange(was, unmask(n.ACL, was))
 	drift.Changes = []Change{change}
 	return drift, true
 }
