@@ -98,7 +98,7 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 		if err := a.showPlan(p, &f.planFlags); err != nil {
 			return err
 		}
-		if err := refuseBlocked(ctx, p, links, f.drain); err != nil {
+		if err := refuseBlocked(ctx, f, p, links); err != nil {
 			return err
 		}
 		idle := p.Empty() && !p.Abandon
@@ -131,8 +131,8 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 // refuseBlocked returns why a plan will not be applied, before anyone is asked
 // whether it should. Locks in use are no reason when they are to be drained, nor
 // are permissions that the server gives in spite of the ACLs.
-func refuseBlocked(ctx context.Context, p *plan.Plan, links []*link, drain time.Duration) error {
-	err := p.Refusal(p.Abandon, drain > 0)
+func refuseBlocked(ctx context.Context, f *applyFlags, p *plan.Plan, links []*link) error {
+	err := p.Refusal(p.Abandon || f.options.Abandon, f.drain > 0)
 	if err == nil {
 		err = &plan.Error{Err: zkfs.ErrNoAuth}
 	}
@@ -198,7 +198,7 @@ func (a *app) applyFile(ctx context.Context, f *applyFlags, file string) error {
 		return err
 	}
 	defer closeAll()
-	if err := refuseBlocked(ctx, p, links, f.drain); err != nil {
+	if err := refuseBlocked(ctx, f, p, links); err != nil {
 		return err
 	}
 	_, err = a.carryOut(ctx, f, p, links)

@@ -84,7 +84,7 @@ func (a *app) runImport(ctx context.Context, f *applyFlags, addr layout.Address,
 	if err := a.showPlan(p, &f.planFlags); err != nil {
 		return err
 	}
-	if err := refuseBlocked(ctx, p, links, 0); err != nil {
+	if err := refuseBlocked(ctx, f, p, links); err != nil {
 		return err
 	}
 	if p.Empty() {

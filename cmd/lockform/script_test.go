@@ -160,6 +160,7 @@ var scrubbed = []struct {
 	{regexp.MustCompile(`"bytes": *\d+`), `"bytes":BYTES`},
 	{regexp.MustCompile(`\bTIME \([^)]*\)`), "TIME (AGE)"},
 	{regexp.MustCompile(`\b\d{13,19}\b`), "ZXID"},
+	{regexp.MustCompile(`token \d+`), "token ZXID"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDR"},
 	{regexp.MustCompile(`ADDR/t\d+-\d+`), "ADDR/CHROOT"},
 	{regexp.MustCompile(`/t\d+-\d+\b`), "/CHROOT"},

@@ -232,7 +232,7 @@ func (a *app) runStateRm(ctx context.Context, f *applyFlags) error {
 	if err := a.showPlan(p, &f.planFlags); err != nil {
 		return err
 	}
-	if err := refuseBlocked(ctx, p, links, 0); err != nil {
+	if err := refuseBlocked(ctx, f, p, links); err != nil {
 		return err
 	}
 	_, err = a.carryOut(ctx, f, p, links)
