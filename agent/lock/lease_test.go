@@ -185,6 +185,41 @@ func TestAnIdleClientGetsItsLeaseBack(t *testing.T) {
 	})
 }
 
+// So many holds that one heartbeat does not have room for all of them live on,
+// and one that is gone takes no other along.
+func TestHeartbeatsOfManyHolds(t *testing.T) {
+	embedded(t, func(b *bench) {
+		c := b.client()
+		p := policy(nil)
+		var all []*asked
+		for _, path := range b.locks(1100) {
+			all = append(all, b.ask(c, path, lock.Options{Policy: &p}))
+		}
+		var held []*lock.Held
+		for _, a := range all {
+			held = append(held, b.got(a))
+		}
+		gone := held[len(held)/2]
+		if err := b.eye.Delete(b.ctx, gone.Node(), zkfs.AnyVersion); err != nil {
+			b.Fatal(err)
+		}
+		for range 3 {
+			lease := held[0].Lease()
+			eventually(b.T, "a heartbeat", func() bool { return held[0].Lease().After(lease) })
+		}
+		for _, h := range held {
+			want := lock.Holding
+			if h == gone {
+				want = lock.Lost
+			}
+			if got := h.State(); got != want {
+				b.Errorf("%s is %v, want %v: %v", h.Path(), got, want, context.Cause(h.Context()))
+			}
+			b.release(h)
+		}
+	})
+}
+
 func TestMaxHold(t *testing.T) {
 	each(t, func(b *bench) {
 		path := b.declare("/l", func(p *layout.Policy) { p.MaxHold = 100 * time.Millisecond })

@@ -140,6 +140,36 @@ func TestASignalIsNotBelieved(t *testing.T) {
 	}
 }
 
+// A reader that goes passes nothing on to the writer behind it: others may be
+// ahead that hold as well.
+func TestASignalOfAReaderIsNotBelieved(t *testing.T) {
+	each(t, func(b *bench) {
+		path := b.declare("/l", readWrite)
+		holder := b.take(b.client(), path, lock.Options{Shared: true})
+		s := b.session()
+		if err := s.AddAuth(b.ctx, zkconn.Digest("lf-0", "random")); err != nil {
+			b.Fatal(err)
+		}
+		guid := recipe.NewGUID()
+		data := recipe.Data{ID: guid, Owner: "forged", Mode: "exclusive", Since: time.Now(), Signals: true}.Encode()
+		acl := zkfs.ReadOnly().With(zkfs.Digest("lf-0", "random"))
+		forged, err := s.Create(b.ctx, path.Join("_c_"+guid+"-__READ__"), data, acl, zkfs.EphemeralSequential)
+		if err != nil {
+			b.Fatal(err)
+		}
+		waiter := b.queueUp(path, 1)
+		if _, err := s.Multi(b.ctx, []zkfs.Op{
+			{Kind: zkfs.OpSet, Path: forged.Path, Data: data, Version: zkfs.AnyVersion},
+			{Kind: zkfs.OpDelete, Path: forged.Path, Version: zkfs.AnyVersion},
+		}); err != nil {
+			b.Fatal(err)
+		}
+		b.stillWaits(waiter, holder)
+		b.release(holder)
+		b.release(b.got(waiter.asked))
+	})
+}
+
 // Giving up, being removed, or losing is no release: whoever is behind lists.
 func TestOnlyAHoldersReleaseSignals(t *testing.T) {
 	embedded(t, func(b *bench) {
