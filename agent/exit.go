@@ -69,5 +69,9 @@ func explain(err error) error {
 	case errors.Is(err, zkfs.ErrUnavailable), errors.Is(err, zkfs.ErrOutcomeUnknown):
 		return fmt.Errorf("%w\nZooKeeper did not answer in time; whether somebody holds it is not known", err)
 	}
-	return fmt.Errorf("%w\nSomebody else holds it; -verbose says who, -wait=DUR waits longer where the policy allows it", err)
+	path := zkfs.Path("PATH")
+	if of := (*lock.Error)(nil); errors.As(err, &of) {
+		path = of.Path
+	}
+	return fmt.Errorf("%w\nSomebody else holds it; \"lockform-agent status %s\" says who, and -wait=DUR waits longer where the policy allows it", err, path)
 }

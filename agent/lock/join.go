@@ -75,7 +75,7 @@ func (cl *claim) join(ctx context.Context) (children []string, err error) {
 		// A sequential name that is taken is the last one there is.
 		return nil, ErrSequenceEnd
 	case errors.Is(err, zkfs.ErrNoAuth):
-		return nil, fmt.Errorf("no contender may be created below it: %w; check the credentials (a wrong password is no error to ZooKeeper), and that the lock's acl gives them create, read and delete", err)
+		return nil, fmt.Errorf("no contender may be created below it: %w", denied(err))
 	}
 	return nil, err
 }

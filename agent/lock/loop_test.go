@@ -168,3 +168,15 @@ func TestTheEndOfTheSequenceIsRefused(t *testing.T) {
 		b.release(b.take(c, path, lock.Options{}))
 	})
 }
+
+// What a contender says of itself cannot write to the terminal of who looks.
+func TestDataOfAContenderIsMadePrintable(t *testing.T) {
+	each(t, func(b *bench) {
+		path := b.declare("/l", nil)
+		h := b.take(b.client(), path, lock.Options{Owner: "a\x1b[31m\nb\xff é"})
+		if got, want := b.queue(path).Holders()[0].Owner, `a\x1b[31m\nb? é`; got != want {
+			b.Errorf("got the owner %q, want %q", got, want)
+		}
+		b.release(h)
+	})
+}

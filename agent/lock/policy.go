@@ -17,7 +17,7 @@ func declared(data []byte, err error, o Options) (layout.Policy, error) {
 	case errors.Is(err, zkfs.ErrNoNode):
 		return layout.Policy{}, fmt.Errorf("%w (there is no such znode)", ErrNotDeclared)
 	case err != nil:
-		return layout.Policy{}, fmt.Errorf("its policy cannot be read: %w", err)
+		return layout.Policy{}, fmt.Errorf("its policy cannot be read: %w", denied(err))
 	}
 	p, err := layout.ParsePolicy(data)
 	switch {
@@ -29,6 +29,14 @@ func declared(data []byte, err error, o Options) (layout.Policy, error) {
 		return layout.DefaultPolicy(), nil
 	}
 	return layout.Policy{}, fmt.Errorf("%w (%w)", ErrNotDeclared, err)
+}
+
+// denied says what to do about a permission that is missing.
+func denied(err error) error {
+	if !errors.Is(err, zkfs.ErrNoAuth) {
+		return err
+	}
+	return fmt.Errorf("%w; check the credentials (a wrong password is no error to ZooKeeper), and that the lock's acl gives them create, read and delete", err)
 }
 
 // valid returns the first fault of a policy that the caller gave.

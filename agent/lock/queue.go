@@ -2,7 +2,11 @@ package lock
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
@@ -37,7 +41,7 @@ type Contender struct {
 	Token    int64 // the czxid; of a waiter, the token it will have
 	Session  int64
 
-	Lockform bool // it is an agent's, and what follows is from its data
+	Lockform bool // it is an agent's, and what follows is from its data, made printable
 	Owner    string
 	Host     string
 	PID      int
@@ -144,10 +148,20 @@ func describe(name recipe.Contender, n zkfs.Node) Contender {
 func (c Contender) read(n zkfs.Node) Contender {
 	c.Token, c.Session, c.Data, c.Since = n.Stat.Czxid, n.Stat.EphemeralOwner, n.Data, n.Stat.Ctime
 	if d, ok := recipe.ParseData(n.Data); ok {
-		c.Lockform, c.Owner, c.Host, c.PID, c.ID, c.Signals = true, d.Owner, d.Host, d.PID, d.ID, d.Signals
+		c.Lockform, c.Owner, c.Host, c.PID, c.ID, c.Signals = true, printable(d.Owner), printable(d.Host), d.PID, printable(d.ID), d.Signals
 		if !d.Since.IsZero() {
 			c.Since = d.Since
 		}
 	}
 	return c
+}
+
+// printable returns s as it is, or with what cannot be shown escaped: whoever may
+// make a contender chooses what is in its data, and others' terminals show it.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(s) {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return quoted[1 : len(quoted)-1]
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/urfave/cli/v3"
 
@@ -48,6 +50,9 @@ func (t *taking) flags() []cli.Flag {
 func (t *taking) check(cmd *cli.Command) error {
 	if t.read && (t.write || t.mode == "exclusive") || t.write && t.mode == "shared" {
 		return cmdline.Usage(cmd, "-mode, -read and -write contradict each other")
+	}
+	if strings.ContainsFunc(t.options.Owner, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return cmdline.Usage(cmd, "-owner=%q cannot be shown as it is; use a name that can be printed", t.options.Owner)
 	}
 	t.options.Shared = t.read || t.mode == "shared"
 	return nil
