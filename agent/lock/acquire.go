@@ -90,7 +90,7 @@ var errAgain = errors.New("the policy changed")
 
 // attempt takes all locks or none, once.
 func (c *Client) attempt(w *wait, paths []zkfs.Path, o Options) (_ []*Held, err error) {
-	s, requests, err := c.prepare(w, paths, o)
+	s, requests, err := c.prepare(w, paths, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -129,16 +129,21 @@ func (c *Client) attempt(w *wait, paths []zkfs.Path, o Options) (_ []*Held, err 
 }
 
 // prepare reads the policies, sets the time limit, and finds the session that
-// they ask for, of which the caller has the use.
-func (c *Client) prepare(w *wait, paths []zkfs.Path, o Options) (*session, []request, error) {
+// they ask for, of which the caller has the use. Of the holds around this
+// process it leaves in the options those that stand.
+func (c *Client) prepare(w *wait, paths []zkfs.Path, o *Options) (*session, []request, error) {
 	s, err := c.use(w.ctx, nil)
 	if err != nil {
+		return nil, nil, w.explain(err)
+	}
+	if o.Outer, err = s.standing(w.ctx, o.Outer); err != nil {
+		c.done(s)
 		return nil, nil, w.explain(err)
 	}
 	var requests []request
 	var asked layout.Policy // the session that serves all
 	for i, path := range paths {
-		p, _, err := s.policy(w.ctx, path, o)
+		p, _, err := s.policy(w.ctx, path, *o)
 		if err == nil {
 			p = o.stricter(p)
 			_, err = recipeOf(p, o.Shared)
@@ -159,13 +164,13 @@ func (c *Client) prepare(w *wait, paths []zkfs.Path, o Options) (*session, []req
 		return rankOrder(a.policy.Rank, a.path, b.policy.Rank, b.path)
 	})
 	for _, r := range requests {
-		if cl, err := c.again(r.path, r.policy, o); err != nil {
+		if cl, err := c.again(r.path, r.policy, *o); err != nil {
 			c.done(s)
 			return nil, nil, &Error{r.path, err}
-		} else if cl != nil || around(r.path, r.policy, o) != nil {
+		} else if cl != nil || around(r.path, r.policy, *o) != nil {
 			continue
 		}
-		if err := c.inOrder(r.path, r.policy, o); err != nil {
+		if err := c.inOrder(r.path, r.policy, *o); err != nil {
 			c.done(s)
 			return nil, nil, &Error{r.path, err}
 		}

@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -48,6 +49,33 @@ func FormatOuter(outer []Outer, held []*Held) string {
 		return "[]" // strings and numbers always have a JSON form
 	}
 	return string(data)
+}
+
+// standing returns those of the holds around this process that still stand here:
+// what a command leaves running keeps its environment when the hold has ended,
+// and it may be a hold on other servers.
+func (s *session) standing(ctx context.Context, outer []Outer) ([]Outer, error) {
+	var nodes []zkfs.Path
+	var of []Outer
+	for _, x := range outer {
+		if node, err := zkfs.ParsePath(string(x.Node)); err == nil {
+			nodes, of = append(nodes, node), append(of, x)
+		}
+	}
+	if len(nodes) == 0 {
+		return nil, nil
+	}
+	read, err := s.Read(ctx, 0, nodes)
+	if err != nil {
+		return nil, err
+	}
+	var there []Outer
+	for i, n := range read {
+		if !n.Absent && n.Stat.Czxid == of[i].Token {
+			there = append(there, of[i])
+		}
+	}
+	return there, nil
 }
 
 // around returns the hold of a process around this one that a reentrant request

@@ -147,7 +147,11 @@ func TestRanksAreKept(t *testing.T) {
 		c := b.client()
 		alice := lock.Options{Owner: "alice"}
 		h := b.take(c, high, alice)
-		for _, o := range []lock.Options{alice, {Owner: "bob", Outer: []lock.Outer{{Path: "/x", Rank: new(int)}, {Path: high, Rank: h.Policy().Rank}}}} {
+		outer, err := lock.ParseOuter(lock.FormatOuter(nil, []*lock.Held{h}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, o := range []lock.Options{alice, {Owner: "bob", Outer: outer}} {
 			if _, err := c.Acquire(b.ctx, low, o); !errors.Is(err, lock.ErrRank) {
 				b.Errorf("got %v, want ErrRank", err)
 			}
@@ -250,8 +254,33 @@ func TestAReentrantLockIsTakenAgainBelow(t *testing.T) {
 			b.Errorf("got cause %v, want ErrLost", err)
 		}
 		b.release(again)
-		if _, err := b.client().TryAcquire(b.ctx, path, lock.Options{Owner: "alice", Outer: outer}); err == nil {
+		own := b.take(b.client(), path, lock.Options{Owner: "alice", Outer: outer})
+		if own.Node() == above.Node() {
 			b.Error("a hold that is over was shared")
+		}
+		b.release(own)
+	})
+}
+
+// A process that outlives the command that started it still has that command's
+// environment.
+func TestAHoldAroundThatHasEndedDoesNotCount(t *testing.T) {
+	each(t, func(b *bench) {
+		path, lower := b.declare("/b", ranked(2)), b.declare("/a", ranked(1))
+		above := b.take(b.client(), path, lock.Options{Owner: "alice"})
+		outer, err := lock.ParseOuter(lock.FormatOuter(nil, []*lock.Held{above}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		c, below := b.client(), lock.Options{Owner: "alice", Outer: append(outer, lock.Outer{Path: "/x", Node: "no path"})}
+		for _, p := range []zkfs.Path{path, lower} {
+			if _, err := c.TryAcquire(b.ctx, p, below); !errors.Is(err, lock.ErrRank) {
+				b.Errorf("%s: got %v, want ErrRank", p, err)
+			}
+		}
+		b.release(above)
+		for _, p := range []zkfs.Path{path, lower} {
+			b.release(b.take(c, p, below))
 		}
 	})
 }

@@ -49,7 +49,7 @@ func Start(children *proc.Children, tell func(*Guardian)) (*Guardian, error) {
 		}, nil, nil)
 	if err != nil {
 		w.Close()
-		return nil, fmt.Errorf("start the guardian: %w", err)
+		return nil, fmt.Errorf("start the guardian from /proc/self/exe: %w", err)
 	}
 	return g, nil
 }
