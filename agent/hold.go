@@ -233,7 +233,11 @@ func (h *hold) step(ended bool) time.Duration {
 		h.gone = h.empty()
 	}
 	if ended || h.killed {
-		h.linger = min(max(2*h.linger, lookOften/2), lookSeldom/4)
+		most := lookSeldom / 4
+		if h.killed {
+			most = 2 * lookOften // whoever waits for the lock waits for this
+		}
+		h.linger = min(max(2*h.linger, lookOften/2), most)
 		next = min(next, h.linger)
 	}
 	return next
