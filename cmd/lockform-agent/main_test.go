@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"github.com/lockform/lockform/agent/lock"
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
 	"github.com/lockform/lockform/zkfs/zkconn"
@@ -80,7 +81,7 @@ func TestScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"declare": scriptDeclare, "znode": scriptZnode, "remove": scriptRemove, "contenders": scriptContenders,
-					"exits": scriptExits, "waitfile": scriptWaitFile, "ended": scriptEnded, "signal": scriptSignal,
+					"revoke": scriptRevoke, "exits": scriptExits, "waitfile": scriptWaitFile, "ended": scriptEnded, "signal": scriptSignal,
 					"cut": scriptCut, "within": scriptWithin,
 				},
 			})
@@ -154,6 +155,8 @@ func scriptDeclare(ts *testscript.TestScript, neg bool, args []string) {
 			var n int
 			n, err = strconv.Atoi(value)
 			p.Rank = &n
+		case "revocable":
+			p.Revocable = value == "true"
 		case "on_lost":
 			p.OnLost = layout.OnLost(value)
 		case "wait_timeout":
@@ -187,6 +190,18 @@ func scriptRemove(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	for _, name := range names {
 		ts.Check(s.Delete(ctx, zkfs.Path(args[0]).Join(name), zkfs.AnyVersion))
+	}
+}
+
+// revoke PATH WORD asks whoever holds a lock to give it up.
+func scriptRevoke(ts *testscript.TestScript, neg bool, args []string) {
+	usageOf(ts, neg, len(args) == 2, "revoke PATH WORD")
+	s, ctx := script(ts)
+	all, err := lock.ReadQueues(ctx, s, []zkfs.Path{zkfs.Path(args[0])}, nil)
+	ts.Check(err)
+	for _, c := range all[0].Holders() {
+		_, err := s.Set(ctx, c.Node, []byte(args[1]), zkfs.AnyVersion)
+		ts.Check(err)
 	}
 }
 
