@@ -83,21 +83,21 @@ func isMasked(e zkfs.Entry) bool { return e.Scheme == "digest" && strings.HasSuf
 
 // revokes reports whether the new ACL takes a permission away that the old one
 // gave. An old one that is not known counts as one that gave something.
-func revokes(old, new zkfs.ACL) bool {
-	if old == nil {
-		return true
-	}
+func revokes(old, new zkfs.ACL) bool { return old == nil || len(revoked(old, new)) > 0 }
+
+// revoked returns what the new ACL takes from whom.
+func revoked(old, new zkfs.ACL) zkfs.ACL {
 	now := make(map[zkfs.Identity]zkfs.Perms, len(new))
 	for _, e := range new.Canonical() {
 		now[e.Identity] = e.Perms
 	}
-	all := now[zkfs.Anyone]
+	var taken zkfs.ACL
 	for _, e := range old.Canonical() {
-		if e.Perms&^(now[e.Identity]|all) != 0 {
-			return true
+		if e.Perms &^= now[e.Identity] | now[zkfs.Anyone]; e.Perms != 0 {
+			taken = append(taken, e)
 		}
 	}
-	return false
+	return taken
 }
 
 // aclChange returns the change of an attribute "acl", and false when there is

@@ -197,7 +197,7 @@ func (d *differ) obstacles(n zkfs.Node, rec layout.Record, s Step) {
 		d.held(n.Path, holders, block)
 		return
 	}
-	block(BlockChildren, nil, "%s has children that this plan does not delete%s.\nRemove them, or keep the namespace.",
+	block(BlockChildren, nil, "%s has children that this plan does not delete%s.\nRemove them, keep the namespace, or disown it with \"lockform state rm\" and leave it in the tree.",
 		n.Path, listed(d.foreign(n)))
 }
 

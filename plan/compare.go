@@ -137,7 +137,24 @@ func (d *differ) setACL(w *want, n zkfs.Node, s *Step) int32 {
 	if !s.Has(Adopt) {
 		s.Actions = append(s.Actions, UpdateACL)
 	}
+	if w.kind == layout.KindLock && n.Stat.NumChildren > 0 {
+		d.stranded(w, revoked(s.OldACL, acl))
+	}
 	return n.Stat.Aversion + 1
+}
+
+// stranded warns of an ACL change that takes from those who use the lock what
+// they need to leave its queue, or to look at it.
+func (d *differ) stranded(w *want, taken zkfs.ACL) {
+	for _, e := range taken {
+		if lost := e.Perms & (zkfs.Delete | zkfs.Read); lost != 0 {
+			d.warnings = append(d.warnings, Problem{
+				Warning: true, Summary: "A lock in use loses permissions", Address: w.Address, Path: w.Path, Pos: w.Pos,
+				Detail: fmt.Sprintf("%s has contenders, and the new ACL takes permission to %s from %s. Clients that are in its queue by that right alone\n"+
+					"can then neither give the lock up nor wait their turn, and stay in it until their sessions end. Give them their new credentials first, or apply when it is free.", w.Path, permissionNames(lost), e.Identity),
+			})
+		}
+	}
 }
 
 // compare finds what differs between a declared znode and ours in the tree.

@@ -457,6 +457,26 @@ func TestUnauthenticatedPlansWarn(t *testing.T) {
 	}
 }
 
+// TestLockInUseThatLosesPermissionsWarns: a client that used the lock by what
+// everyone had could not leave its queue any more.
+func TestLockInUseThatLosesPermissionsWarns(t *testing.T) {
+	s := newTree().session(planner)
+	open := func(acl zkfs.ACL) *layout.Layout { return testLayout(lock("lock.a", "/a", withACL(acl))) }
+	applyLayout(t, s, open(zkfs.Open()), Options{})
+	if p := makePlan(t, s, open(appACL), Options{}); len(p.Warnings) > 0 {
+		t.Errorf("of a free lock: got %+v", p.Warnings)
+	}
+	s.tree.put("/a/"+queued, "", nil)
+	p := makePlan(t, s, open(appACL), Options{})
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0].Detail, "takes permission to delete and read from world:anyone") {
+		t.Errorf("of a lock in use: got %+v", p.Warnings)
+	}
+	more := append(zkfs.Open(), appACL...)
+	if p := makePlan(t, s, open(more), Options{}); len(p.Warnings) > 0 {
+		t.Errorf("of one that gives more: got %+v", p.Warnings)
+	}
+}
+
 func TestMovedToAnotherPathWarns(t *testing.T) {
 	s := newTree().session(planner)
 	applyLayout(t, s, testLayout(lock("lock.old", "/a")), Options{})

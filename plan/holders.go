@@ -3,6 +3,9 @@ package plan
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
@@ -14,7 +17,7 @@ type Holder struct {
 	Name    string // of its znode
 	Holds   bool   // false: it waits
 	Mode    string // "exclusive" or "shared"; "" when unknown
-	Owner   string
+	Owner   string // of a client of another make: what it wrote into its contender
 	Host    string
 	PID     int
 	Since   string // RFC 3339, when it queued; "" when unknown
@@ -46,6 +49,9 @@ func (h Holder) String() string {
 			s += " on "
 		}
 		s += fmt.Sprintf("%s, pid %d", h.Host, h.PID)
+	}
+	if h.Host == "" && h.Session != 0 {
+		s += fmt.Sprintf(", session 0x%x", uint64(h.Session))
 	}
 	if h.Since != "" {
 		s += ", since " + h.Since
@@ -90,6 +96,18 @@ func readHolders(ctx context.Context, t Target, nodes zkfs.Snapshot, locks []zkf
 	return all, nil
 }
 
+// says returns what a client of another make wrote into its contender: a name
+// with kazoo, with Curator the address of its host. It is "" when that is no
+// short text.
+func says(data []byte) string {
+	const short = 60
+	s := string(data)
+	if len(s) > short || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return ""
+	}
+	return s
+}
+
 // holdersOf reads the contenders of one lock, in the order in which they are
 // served; children that are no contenders come last and hold nothing.
 func holdersOf(lock zkfs.Path, children []string, p layout.Policy, nodes map[zkfs.Path]zkfs.Node) []Holder {
@@ -114,6 +132,8 @@ func holdersOf(lock zkfs.Path, children []string, p layout.Policy, nodes map[zkf
 			if !d.Since.IsZero() {
 				h.Since = d.Since.UTC().Format("2006-01-02T15:04:05Z07:00")
 			}
+		} else {
+			h.Owner = says(n.Data)
 		}
 		holders = append(holders, h)
 	}
