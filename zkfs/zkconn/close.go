@@ -15,7 +15,7 @@ func (s *Session) end(err error) {
 		s.mu.Unlock()
 		return
 	}
-	s.over = err
+	s.over, s.last = err, s.wire
 	s.announce()
 	close(s.done)
 	s.mu.Unlock()
@@ -25,21 +25,36 @@ func (s *Session) end(err error) {
 	s.dialer.close(err)
 }
 
-// cleanUp ends the library when the session is over, and waits for it.
+// cleanUp makes the library quit when the session is over, and waits for it.
 func (s *Session) cleanUp() {
 	defer close(s.gone)
+	quit := make(chan struct{})
+	go func() {
+		defer close(quit)
+		for range s.events {
+		}
+	}()
 	<-s.done
-	// The library looks whether it should quit only between two connections,
-	// and answers its own Close at once only then. So it is let go on to its
-	// next dial, which waits until Close has begun.
-	<-s.dialer.parked
+	s.mu.Lock()
+	last := s.last
+	s.mu.Unlock()
+	// The library looks whether it should quit when a connection has ended, before
+	// it makes another one, and answers its own Close at once only then. The last
+	// connection keeps it until it has begun to close. Without one it is let go on
+	// to its next dial, which keeps it.
+	if last == nil {
+		<-s.dialer.parked
+	}
 	closed := make(chan struct{})
 	go func() {
 		s.zk.Close()
 		close(closed)
 	}()
-	time.AfterFunc(2*time.Millisecond, func() { close(s.dialer.release) })
-	for range s.events {
+	select {
+	case <-quit:
+	case <-s.dialer.parked:
+		time.AfterFunc(2*time.Millisecond, func() { close(s.dialer.release) })
+		<-quit
 	}
 	<-closed
 	s.dialer.wires.Wait()

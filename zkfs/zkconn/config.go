@@ -32,6 +32,14 @@ type Config struct {
 	TickTime time.Duration
 	// Auth is sent at the beginning of each connection, each credential once.
 	Auth []Auth
+	// OwnAuth is a credential that was made for this session alone, and goes with
+	// the others on each connection; none without a Scheme. When the session is
+	// asked for it is sent along, before the other side has shown that it is a
+	// ZooKeeper server, which no lasting secret should be.
+	OwnAuth Auth
+	// Ahead names znodes whose data are read, and watched, by the packet that asks
+	// for the session; see Session.Ahead.
+	Ahead []zkfs.Path
 	// TLS is used for every connection; nil means plain TCP. Without a
 	// ServerName the name in Servers is verified.
 	TLS *tls.Config

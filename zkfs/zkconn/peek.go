@@ -25,20 +25,9 @@ type Peek struct {
 func (s *Session) Peek(ctx context.Context, all ...*Peek) error {
 	requests := make([]*request, len(all))
 	for i, p := range all {
-		full, err := s.serverPath(p.Path)
-		if err != nil {
+		var err error
+		if requests[i], err = s.peekRequest(p); err != nil {
 			return opFailed(readNames[p.op()], p.Path, err)
-		}
-		switch {
-		case p.Watch:
-			requests[i] = s.watchRequest(p.op(), full, &p.W)
-		default:
-			requests[i] = newRequest(p.op(), func(w *jute.Writer) {
-				w.String(full)
-				if p.Part != zkfs.PartACL {
-					w.Bool(false)
-				}
-			})
 		}
 	}
 	if err := s.call(ctx, requests...); err != nil {
@@ -48,19 +37,39 @@ func (s *Session) Peek(ctx context.Context, all ...*Peek) error {
 		return opFailed(readNames[all[0].op()], all[0].Path, err)
 	}
 	for i, p := range all {
-		p.Node = zkfs.Node{Path: p.Path}
-		answer := &requests[i].reply
-		p.Err = codeError(answer.code)
-		if p.Err == nil {
-			p.Err = partRead{p.op(), p.Part, &p.Node}.take(answer.code, jute.NewReader(answer.body))
-		} else {
-			p.Err = opFailed(readNames[p.op()], p.Path, p.Err)
-		}
-		if p.Err != nil {
-			p.unwatch()
-		}
+		p.take(&requests[i].reply)
 	}
 	return nil
+}
+
+func (s *Session) peekRequest(p *Peek) (*request, error) {
+	full, err := s.serverPath(p.Path)
+	if err != nil {
+		return nil, err
+	}
+	if p.Watch {
+		return s.watchRequest(p.op(), full, &p.W), nil
+	}
+	return newRequest(p.op(), func(w *jute.Writer) {
+		w.String(full)
+		if p.Part != zkfs.PartACL {
+			w.Bool(false)
+		}
+	}), nil
+}
+
+// take draws the conclusions from an answer.
+func (p *Peek) take(answer *reply) {
+	p.Node = zkfs.Node{Path: p.Path}
+	p.Err = codeError(answer.code)
+	if p.Err == nil {
+		p.Err = partRead{p.op(), p.Part, &p.Node}.take(answer.code, jute.NewReader(answer.body))
+	} else {
+		p.Err = opFailed(readNames[p.op()], p.Path, p.Err)
+	}
+	if p.Err != nil {
+		p.unwatch()
+	}
 }
 
 func (p *Peek) op() int32 {

@@ -43,9 +43,11 @@ type Session struct {
 	wire     *wire         // the connection that has the session; nil without
 	changed  chan struct{} // closed and replaced when wire or over changes
 	over     error
+	last     *wire // on which it was over, nil for none
 	auth     []Auth
 	deadline Instant
-	answered Instant // the send time of the latest answered packet, on any connection
+	answered Instant   // the send time of the latest answered packet, on any connection
+	greeted  *greeting // of the first connection
 }
 
 // Open reaches a server and returns when a session is established, the
@@ -67,6 +69,9 @@ func Open(ctx context.Context, cfg Config) (*Session, error) {
 		cfg: cfg, chroot: chroot, log: cfg.Logger, auth: slices.Clone(cfg.Auth),
 		done: make(chan struct{}), gone: make(chan struct{}), changed: make(chan struct{}),
 		timeout: cfg.SessionTimeout, adding: make(chan struct{}, 1), probing: make(chan struct{}, 1),
+	}
+	if cfg.OwnAuth.Scheme != "" {
+		s.auth = append(s.auth, cfg.OwnAuth)
 	}
 	s.watches.chroot = chroot
 	s.dialer = newDialer(s, hosts)
@@ -98,8 +103,7 @@ func (s *Session) begin(ctx context.Context) error {
 		}
 		return err
 	}
-	// The answer comes after those to the credentials.
-	_, ok, err := s.Exists(limited, zkfs.Root)
+	ok, err := s.awaitRoot(limited)
 	switch {
 	case s.Err() != nil:
 		return s.Err()
@@ -195,7 +199,12 @@ func (s *Session) established(w *wire, id int64, timeout time.Duration) error {
 	}
 	s.dialer.succeeded(w.host)
 	for _, a := range s.auth {
-		w.send(s.authRequest(a))
+		if w.greeted == nil || w.greeted.auth == nil || !a.Equal(*w.greeted.auth) {
+			w.send(s.authRequest(a))
+		}
+	}
+	if w.greeted != nil {
+		w.greeted.wire, s.greeted = w, w.greeted
 	}
 	w.send(s.watches.restore(s.lastZxid.Load())...)
 	s.announce()

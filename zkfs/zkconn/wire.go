@@ -55,6 +55,8 @@ type wire struct {
 	in   *bufio.Reader
 	rest []byte // of a packet that the library is reading
 
+	greeted *greeting // what goes out with the connect request; nil for nothing
+
 	mu      sync.Mutex
 	wake    sync.Cond // writeLoop has something to do, or the wire is dead
 	writing bool      // somebody is in write
@@ -63,7 +65,9 @@ type wire struct {
 	pending map[int32]*request
 	nextXid int32
 	dead    error
-	live    bool // it has the session
+	give    sync.Once
+	given   chan struct{} // closed when the library gives the connection up
+	live    bool          // it has the session
 	epoch   uint64
 	hello   Instant       // when the connect request was sent
 	timeout time.Duration // negotiated
@@ -74,6 +78,7 @@ func newWire(s *Session, host string, conn, socket net.Conn, born, limit time.Ti
 	w := &wire{
 		Conn: conn, socket: socket, s: s, host: host, born: born, limit: limit,
 		in: bufio.NewReaderSize(conn, 16<<10), pending: make(map[int32]*request), nextXid: firstXid,
+		given: make(chan struct{}), greeted: s.greeting(),
 	}
 	w.wake.L = &w.mu
 	return w
@@ -87,11 +92,13 @@ func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 // Close ends the connection, for the library.
 func (w *wire) Close() error {
 	w.fail(net.ErrClosed)
+	w.give.Do(func() { close(w.given) })
 	return nil
 }
 
 // Write queues a packet of the library, which writes each in one call: the
-// connect request, then pings.
+// connect request, then pings. What greets a server goes out with the connect
+// request.
 func (w *wire) Write(p []byte) (int, error) {
 	r := &request{op: opPing, frame: append([]byte(nil), p...), xid: xidPing, done: make(chan struct{})}
 	w.mu.Lock()
@@ -108,6 +115,9 @@ func (w *wire) Write(p []byte) (int, error) {
 		r.op = opConnect
 	}
 	w.queue = append(w.queue, r)
+	if r.op == opConnect && w.greeted != nil {
+		w.enqueue(w.greeted.all)
+	}
 	w.wake.Signal()
 	return len(p), nil
 }
@@ -121,7 +131,17 @@ func (w *wire) send(rs ...*request) bool {
 		return false
 	}
 	idle := w.live && !w.writing && len(w.queue) == 0 && len(w.pending) == 0
-	size := 0
+	if size := w.enqueue(rs); idle && size <= inline {
+		w.write()
+	} else {
+		w.wake.Signal()
+	}
+	return true
+}
+
+// enqueue gives requests their xids, queues them and returns their size. w.mu is
+// held.
+func (w *wire) enqueue(rs []*request) (size int) {
 	for _, r := range rs {
 		size += len(r.frame)
 		for {
@@ -137,12 +157,7 @@ func (w *wire) send(rs ...*request) bool {
 		w.pending[r.xid] = r
 	}
 	w.queue = append(w.queue, rs...)
-	if idle && size <= inline {
-		w.write()
-	} else {
-		w.wake.Signal()
-	}
-	return true
+	return size
 }
 
 // abandon gives up waiting for a request, whose sent then stays as it is. It

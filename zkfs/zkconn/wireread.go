@@ -12,7 +12,9 @@ import (
 	"github.com/lockform/lockform/zkfs/internal/jute"
 )
 
-// Read gives the library its packets and handles all others.
+// Read gives the library its packets and handles all others. That the last
+// connection has ended is told when the library has given it up, as it does when
+// its Close cannot be sent: earlier, it would make another one.
 func (w *wire) Read(p []byte) (int, error) {
 	for len(w.rest) == 0 {
 		packet, err := w.packet()
@@ -21,12 +23,22 @@ func (w *wire) Read(p []byte) (int, error) {
 		}
 		if err != nil {
 			w.fail(err)
+			if w.s.endedOn(w) {
+				<-w.given
+			}
 			return 0, err
 		}
 	}
 	n := copy(p, w.rest)
 	w.rest = w.rest[n:]
 	return n, nil
+}
+
+// endedOn reports whether the session ended on this connection.
+func (s *Session) endedOn(w *wire) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last == w
 }
 
 // packet reads one packet with its length before it.
