@@ -175,7 +175,7 @@ func (c *Client) prepare(w *wait, paths []zkfs.Path, o *Options) (*session, []re
 			return nil, nil, &Error{r.path, err}
 		}
 	}
-	if c.cfg.Session == nil && (s.key != sessionKey{asked.SessionTimeout, asked.TickTime}) {
+	if c.cfg.Session == nil && !s.key.serves(&asked) {
 		right, err := c.use(w.ctx, &asked)
 		c.done(s)
 		if err != nil {

@@ -25,6 +25,9 @@ type Config struct {
 	// Session is used for everything instead, when it is not nil. Its timeout
 	// stands whatever the policies say, and Close leaves it open.
 	Session *zkconn.Session
+	// Ahead names locks that will be taken first: each session reads their policies
+	// while it is opened.
+	Ahead []zkfs.Path
 	// Host and PID are shown to others. Empty and 0 mean this host and process.
 	Host string
 	PID  int
@@ -77,14 +80,18 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		unshut:   make(map[*session]struct{}),
 		claims:   make(map[*claim]struct{}),
 	}
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	c.owner = fmt.Sprintf("%s@%s:%d", name, cfg.Host, cfg.PID)
 	c.life, c.die = context.WithCancel(context.Background())
 	c.open, c.shutDoor = context.WithCancelCause(context.Background())
+	var naming sync.WaitGroup // while ZooKeeper is waited for
+	naming.Go(func() {
+		name := "unknown"
+		if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
+		c.owner = fmt.Sprintf("%s@%s:%d", name, cfg.Host, cfg.PID)
+	})
 	s, err := c.use(ctx, nil)
+	naming.Wait()
 	if err != nil {
 		_ = c.Close(ctx) // there is nothing whose closing could fail
 		return nil, err
@@ -150,13 +157,14 @@ func (c *Client) spawn(f func()) bool {
 	return true
 }
 
-// closeLimit is how long Close waits for contenders to be deleted before it
-// leaves that to the end of the session.
+// closeLimit is how long Close waits for the contenders on a session that is not
+// its own to be deleted.
 const closeLimit = 5 * time.Second
 
 // Close releases every hold, closes the sessions that the Client opened, and
-// returns when all its goroutines have ended. What ctx does not leave time to
-// release ends with its session.
+// returns when all its goroutines have ended. The holds on these sessions end
+// with them, by one request for all. The error says that a session was not
+// closed: it, and what is held on it, ends when its timeout has passed.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	if c.closed {
@@ -174,9 +182,16 @@ func (c *Client) Close(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, closeLimit)
 	defer cancel()
 	var leaving sync.WaitGroup
+	var ending []*claim
 	for _, cl := range claims {
-		if cl.holds() {
+		switch {
+		case !cl.holds():
+		case cl.s.borrowed:
 			leaving.Go(func() { cl.leave(limited) })
+		default:
+			if first, _ := cl.retreat(); first {
+				ending = append(ending, cl)
+			}
 		}
 	}
 	leaving.Wait()
@@ -190,6 +205,10 @@ func (c *Client) Close(ctx context.Context) error {
 	var errs []error
 	for s := range open {
 		errs = append(errs, c.shut(ctx, s))
+	}
+	for _, cl := range ending {
+		close(cl.left)
+		c.forget(cl)
 	}
 	c.die()
 	for s := range open {

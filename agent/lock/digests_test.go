@@ -46,22 +46,29 @@ func withoutDigests(t *testing.T, e *zktest.Env) string {
 			mu.Lock()
 			ends = append(ends, client, server)
 			mu.Unlock()
+			begun := make(chan struct{})
 			work.Go(func() {
 				defer client.Close()
+				var size [4]byte
+				_, _ = io.ReadFull(server, size[:])
+				_, _ = client.Write(size[:])
+				_, _ = io.CopyN(client, server, int64(binary.BigEndian.Uint32(size[:])))
+				close(begun)
 				_, _ = io.Copy(client, server)
 			})
 			work.Go(func() {
 				defer server.Close()
 				defer client.Close()
-				refuseAuth(client, server)
+				refuseAuth(client, server, begun)
 			})
 		}
 	})
 	return listener.Addr().String() + e.Chroot.String()
 }
 
-// refuseAuth passes packets on up to the first authentication.
-func refuseAuth(client, server net.Conn) {
+// refuseAuth passes packets on up to the first authentication, which it answers
+// when the session has begun.
+func refuseAuth(client, server net.Conn, begun <-chan struct{}) {
 	const opAuth, authFailed = 100, -115
 	for first := true; ; first = false {
 		var size [4]byte
@@ -73,6 +80,7 @@ func refuseAuth(client, server net.Conn) {
 			return
 		}
 		if !first && binary.BigEndian.Uint32(packet[4:]) == opAuth {
+			<-begun
 			answer := binary.BigEndian.AppendUint32(nil, 16)
 			answer = append(answer, packet[:4]...) // the same xid
 			answer = binary.BigEndian.AppendUint64(answer, 0)

@@ -3,6 +3,7 @@ package lock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
@@ -76,7 +77,7 @@ func (c *Client) existing(p *layout.Policy) (*session, error) {
 	}
 	s := c.recent
 	if p != nil && c.cfg.Session == nil {
-		s = c.sessions[sessionKey{p.SessionTimeout, p.TickTime}]
+		s = c.serving(p)
 	}
 	if s == nil || !s.alive() {
 		if c.cfg.Session != nil && s != nil {
@@ -87,6 +88,20 @@ func (c *Client) existing(p *layout.Policy) (*session, error) {
 	s.refs++
 	c.setRecent(s)
 	return s, nil
+}
+
+// serving returns a session on which the policy's locks can be taken, the one
+// used last where it can. c.mu is held.
+func (c *Client) serving(p *layout.Policy) *session {
+	if c.recent != nil && c.recent.key.serves(p) && c.recent.alive() {
+		return c.recent
+	}
+	for key, s := range c.sessions {
+		if key.serves(p) && s.alive() {
+			return s
+		}
+	}
+	return nil
 }
 
 // carryOut opens the session and hands it to those who still wait.
@@ -149,33 +164,40 @@ func (c *Client) giveUp(cause error, key sessionKey, o *opening) (*session, erro
 }
 
 // begin opens a session, or takes Config.Session, and gives it its credential. A
-// server that has digests switched off ends a session over it; there the
-// contenders belong to whatever identity the session has.
+// server that has digests switched off ends a session over it.
 func (c *Client) begin(ctx context.Context, key sessionKey) (*session, error) {
-	if c.cfg.Session != nil {
-		return newSession(ctx, c.life, c.cfg.Session, key, true, true, c.log)
+	own := newCredential()
+	if zs := c.cfg.Session; zs != nil {
+		if err := zs.AddAuth(ctx, own.auth()); err != nil {
+			return nil, fmt.Errorf("the session's own credential: %w", err)
+		}
+		return newSession(c.life, zs, key, &own, true, c.log), nil
 	}
 	conn := c.cfg.Conn
-	conn.SessionTimeout, conn.TickTime = key.timeout, key.tick
-	for {
-		c.mu.Lock()
-		digests := !c.noDigests
-		c.mu.Unlock()
+	conn.SessionTimeout, conn.TickTime, conn.Ahead = key.timeout, key.tick, c.cfg.Ahead
+	c.mu.Lock()
+	digests := !c.noDigests
+	c.mu.Unlock()
+	if digests {
+		conn.OwnAuth = own.auth()
 		zs, err := zkconn.Open(ctx, conn)
-		if err != nil {
+		if err == nil {
+			return newSession(c.life, zs, key, &own, false, c.log), nil
+		}
+		if !errors.Is(err, zkfs.ErrAuthFailed) {
 			return nil, err
 		}
-		s, err := newSession(ctx, c.life, zs, key, false, digests, c.log)
-		if err == nil {
-			return s, nil
-		}
-		closing := zs.Close(context.WithoutCancel(ctx))
-		if !errors.Is(err, zkfs.ErrAuthFailed) || !digests {
-			return nil, errors.Join(err, closing)
-		}
+		conn.OwnAuth = zkconn.Auth{}
+	}
+	zs, err := zkconn.Open(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if digests {
 		c.mu.Lock()
 		c.noDigests = true
 		c.mu.Unlock()
 		c.log.Warn("the server takes no digests: others of the same identity can write to our contenders")
 	}
+	return newSession(c.life, zs, key, nil, false, c.log), nil
 }

@@ -44,8 +44,12 @@ func newPolicyReader(zk *zkconn.Session, life context.Context, work *sync.WaitGr
 	return r
 }
 
-// read is zkconn.Session.GetW, alone or together with others.
+// read is zkconn.Session.GetW, alone or together with others, or before that with
+// the opening of the session.
 func (r *policyReader) read(ctx context.Context, path zkfs.Path) ([]byte, zkfs.Stat, *zkconn.Watch, error) {
+	if p := r.zk.Ahead(ctx, path); p != nil {
+		return p.Node.Data, p.Node.Stat, p.W, nil
+	}
 	if r.alone() {
 		defer r.landed()
 		return r.zk.GetW(ctx, path)

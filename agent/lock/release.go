@@ -54,17 +54,17 @@ func (h *Held) Release(ctx context.Context) error {
 	return err
 }
 
-// leave gives a claim up and waits until nothing of it is left, for as long as
-// ctx allows and a little longer. It may be called again and again.
-func (cl *claim) leave(ctx context.Context) error {
-	began := time.Now()
+// retreat begins the end of a claim, once: from here on it holds nothing. It
+// reports whether it was the first to be called, to whom the nodes are left, and
+// whether no watches of theirs are followed.
+func (cl *claim) retreat() (first, unfollowed bool) {
 	cl.mu.Lock()
-	first := !cl.leaving
+	first = !cl.leaving
 	cl.leaving = true
 	if first && cl.state != Lost {
 		cl.state = Released
 	}
-	unfollowed := cl.later != nil && cl.later.Stop()
+	unfollowed = cl.later != nil && cl.later.Stop()
 	cl.mu.Unlock()
 	if unfollowed {
 		cl.unwatch()
@@ -73,6 +73,15 @@ func (cl *claim) leave(ctx context.Context) error {
 		cl.end(ErrReleased)
 		cl.s.remove(cl)
 		cl.c.owners.remove(cl)
+	}
+	return first, unfollowed
+}
+
+// leave gives a claim up and waits until nothing of it is left, for as long as
+// ctx allows and a little longer. It may be called again and again.
+func (cl *claim) leave(ctx context.Context) error {
+	began := time.Now()
+	if first, unfollowed := cl.retreat(); first {
 		if cl.cleanNow(ctx, unfollowed) {
 			close(cl.left)
 			cl.c.forget(cl)

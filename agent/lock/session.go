@@ -3,20 +3,25 @@ package lock
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/lockform/lockform/zkfs"
+	"github.com/lockform/lockform/zkfs/layout"
 	"github.com/lockform/lockform/zkfs/recipe"
 	"github.com/lockform/lockform/zkfs/zkconn"
 )
 
-// A sessionKey is what policies ask of a session: two locks that ask for the
-// same share one.
+// A sessionKey is what policies ask of a session.
 type sessionKey struct{ timeout, tick time.Duration }
+
+// serves reports whether a policy can have its locks on such a session: a longer
+// tick makes the lease shorter, and is as safe.
+func (k sessionKey) serves(p *layout.Policy) bool {
+	return k.timeout == p.SessionTimeout && k.tick >= p.TickTime
+}
 
 // A session is a ZooKeeper session with the claims that stand on it, the
 // credential that alone may write to them, and the heartbeats that keep them.
@@ -53,15 +58,22 @@ type session struct {
 // credentialPrefix begins the user names of sessions' own credentials.
 const credentialPrefix = "lf-"
 
-// newSession gives zs its own credential and starts its keeper. ctx ends with
-// the Client; the caller waits for ended.
-func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, borrowed, digests bool, log hclog.Logger) (*session, error) {
-	user := credentialPrefix + recipe.NewGUID()
-	password := rand.Text()
+// A credential is one that a session makes for itself.
+type credential struct{ user, password string }
+
+func newCredential() credential {
+	return credential{credentialPrefix + recipe.NewGUID(), rand.Text()}
+}
+
+func (c credential) auth() zkconn.Auth { return zkconn.Digest(c.user, c.password) }
+
+// newSession starts the keeper of zs, which has the credential own; nil where the
+// servers take none: there the contenders belong to whatever identity the session
+// has. Life ends with the Client; the caller waits for ended.
+func newSession(life context.Context, zs *zkconn.Session, key sessionKey, own *credential, borrowed bool, log hclog.Logger) *session {
 	s := &session{
 		Session: zs, key: key, borrowed: borrowed, log: log,
-		owners:      []zkfs.Identity{zkfs.Digest(user, password)},
-		sole:        digests,
+		sole:        own != nil,
 		opened:      zkconn.Now(),
 		homes:       make(map[zkfs.Path]*home),
 		inventories: make(map[string]bool),
@@ -73,15 +85,17 @@ func newSession(ctx, life context.Context, zs *zkconn.Session, key sessionKey, b
 	}
 	s.batcher = newBatcher(zs, life, &s.flights)
 	s.policies = newPolicyReader(zs, life, &s.flights)
-	if !digests {
-		if s.owners = zs.Identities(); len(s.owners) == 0 {
-			s.owners = []zkfs.Identity{zkfs.Anyone}
-		}
-	} else if err := zs.AddAuth(ctx, zkconn.Digest(user, password)); err != nil {
-		return nil, fmt.Errorf("the session's own credential: %w", err)
+	if !borrowed {
+		// The answer to its opening was the first proof of the lease.
+		s.nextBeat = s.opened.Add(min(s.every(), s.Deadline().Sub(s.opened)/killShare))
+	}
+	if own != nil {
+		s.owners = []zkfs.Identity{zkfs.Digest(own.user, own.password)}
+	} else if s.owners = zs.Identities(); len(s.owners) == 0 {
+		s.owners = []zkfs.Identity{zkfs.Anyone}
 	}
 	go s.keep(life)
-	return s, nil
+	return s
 }
 
 // alive reports whether the session is not over.

@@ -12,8 +12,8 @@ import (
 // trip of their own.
 type greeting struct {
 	wire  *wire
-	auth  *Auth                 // Config.OwnAuth
-	root  *request              // whether the chroot exists
+	auth  *Auth                    // Config.OwnAuth
+	root  *request                 // whether the chroot exists
 	ahead map[zkfs.Path]*aheadRead // of Config.Ahead what nobody has asked for yet
 	all   []*request
 }
