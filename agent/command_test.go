@@ -100,7 +100,7 @@ func TestTheStricterEndOfALossCounts(t *testing.T) {
 }
 
 func TestSignalsThatAreForwarded(t *testing.T) {
-	all := append(append(busy(), ending...), idle...)
+	all := slices.Concat(ending, stopping, idle())
 	for n := unix.Signal(1); n <= last; n++ {
 		never := slices.Contains([]unix.Signal{unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE}, n)
 		count := 0

@@ -69,6 +69,7 @@ const (
 // Run takes the locks, runs the command and gives the locks up. It returns the
 // exit code, and for one of the agent's own the reason, to be shown to the
 // user. It returns early only when ctx ends while the locks are waited for.
+// Signals stay caught, and do nothing any more: the process is to end.
 func (e *Exec) Run(ctx context.Context) (int, error) {
 	notAcquired := CodeNotAcquired
 	if e.NotAcquired != nil {
@@ -81,7 +82,7 @@ func (e *Exec) Run(ctx context.Context) (int, error) {
 	r.children = proc.Watch()
 	defer r.children.Close()
 	r.signals = catchSignals()
-	defer r.signals.release()
+	defer r.signals.caught()
 
 	pause := firstPause
 	for {
@@ -223,6 +224,7 @@ func (r *runner) acquire(ctx context.Context) (taken, error) {
 			return taken{}, err
 		}
 	}
+	r.signals.caught()
 	ctx, cancel := l.taking(ctx)
 	defer cancel()
 	o := r.Options
@@ -284,8 +286,9 @@ func (r *runner) release(t taken) {
 	r.hurry = r.hurry || ctx.Err() != nil
 }
 
-// disconnect closes the client. What cannot be closed in time expires.
-func (r *runner) disconnect() {
+// disconnect closes the client, and so gives up what is held. What cannot be
+// closed in time expires.
+func (r *runner) disconnect(held ...grant) {
 	if r.locker == nil {
 		return
 	}
@@ -293,6 +296,11 @@ func (r *runner) disconnect() {
 	defer cancel()
 	if err := r.locker.close(ctx); err != nil {
 		r.Logger.Debug("the session was not closed", "error", err)
+		for _, g := range held {
+			if !r.hurry {
+				r.say("%s was not released: %v", g.path, err)
+			}
+		}
 	}
 	r.locker = nil
 }

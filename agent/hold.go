@@ -47,14 +47,22 @@ type hold struct {
 	collected bool
 }
 
-// hold runs the command and gives the locks up when nothing of it is left.
+// hold runs the command and gives the locks up when nothing of it is left. Where
+// nothing comes after that, the end of the session is their end: one request for
+// both.
 func (r *runner) hold(t taken) (int, error) {
 	h := &hold{runner: r, taken: t, env: environ(r.base, t)}
+	defer h.unguard()
 	code, err := h.run()
+	h.guardian.Leave()
 	h.hooks.acquired.finish(r, h.killTimeout())
 	// Without an answer from ZooKeeper up to now there will hardly be one.
 	r.hurry = h.lost != nil && !ours(h.lost)
-	r.release(t)
+	if r.Hooks.OnReleased == "" && !r.again(err) {
+		r.disconnect(t.grants...)
+	} else {
+		r.release(t)
+	}
 	released := r.startHook("-on-released", r.Hooks.OnReleased, h.env)
 	released.finish(r, hookTime)
 	h.hooks.lost.finish(r, hookTime)
@@ -73,7 +81,6 @@ func (h *hold) run() (int, error) {
 	if err := h.guard(); err != nil {
 		return 0, err
 	}
-	defer h.unguard()
 	h.hooks.acquired = h.startHook("-on-acquired", h.Hooks.OnAcquired, h.env)
 	select {
 	case err := <-lost:

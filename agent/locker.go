@@ -32,7 +32,8 @@ type taken struct {
 	outer  string // for processes below: these holds and the outer ones
 }
 
-// A locker takes locks, all or none, for one caller at a time.
+// A locker takes locks, all or none, for one caller at a time. Its close gives up
+// what is still held.
 type locker interface {
 	acquire(context.Context, []zkfs.Path, lock.Options) (taken, error)
 	close(context.Context) error

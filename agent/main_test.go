@@ -67,7 +67,7 @@ func runScenario(settings string, command []string) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 	}
-	if left := f.held; left != 0 {
+	if left := len(f.held); left != 0 {
 		fmt.Fprintf(os.Stderr, "%d locks are still held\n", left)
 		return 1
 	}
@@ -102,12 +102,19 @@ type fakeLocker struct {
 	loseAfter   time.Duration
 	turned      layout.OnLost // of the policy, in a while; "" means never
 	turnAfter   time.Duration
-	held        int  // locks not released
-	late        bool // one was released, by slack, after its lease had ended
+	held        map[*fakeLease]bool // not released
+	late        bool                // one was released, by slack, after its lease had ended
 }
 
 func (f *fakeLocker) open(context.Context) (locker, error) { return f, nil }
-func (f *fakeLocker) close(context.Context) error          { return nil }
+
+func (f *fakeLocker) close(ctx context.Context) error {
+	var errs []error
+	for l := range f.held {
+		errs = append(errs, l.Release(ctx))
+	}
+	return errors.Join(errs...)
+}
 
 func (f *fakeLocker) acquire(ctx context.Context, paths []zkfs.Path, o lock.Options) (taken, error) {
 	if f.refuse > 0 {
@@ -125,11 +132,14 @@ func (f *fakeLocker) acquire(ctx context.Context, paths []zkfs.Path, o lock.Opti
 	t := taken{outer: "[]"}
 	for i, p := range paths {
 		ctx, cancel := context.WithCancelCause(context.Background())
+		l := &fakeLease{f, ctx, cancel, time.Now().Add(f.lease), time.Now().Add(f.turnAfter)}
 		t.grants = append(t.grants, grant{
-			lease: &fakeLease{f, ctx, cancel, time.Now().Add(f.lease), time.Now().Add(f.turnAfter)},
-			path:  p, node: p.Join(fmt.Sprintf("_c_fake-%d-%d", os.Getpid(), i)), mode: "exclusive", owner: "test", token: int64(i + 1), session: 7,
+			lease: l, path: p, node: p.Join(fmt.Sprintf("_c_fake-%d-%d", os.Getpid(), i)), mode: "exclusive", owner: "test", token: int64(i + 1), session: 7,
 		})
-		f.held++
+		if f.held == nil {
+			f.held = make(map[*fakeLease]bool)
+		}
+		f.held[l] = true
 	}
 	if f.cause != nil {
 		// The last one is lost: losing one is losing all.
@@ -165,7 +175,7 @@ func (l *fakeLease) Policy() layout.Policy {
 }
 
 func (l *fakeLease) Release(context.Context) error {
-	l.f.held--
+	delete(l.f.held, l)
 	l.f.late = l.f.late || l.Remaining() <= -slack
 	if l.ctx.Err() == nil {
 		l.end(lock.ErrReleased)

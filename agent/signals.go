@@ -17,9 +17,10 @@ import (
 // that can be caught are passed on to it, but CHLD, URG, which the Go runtime
 // sends itself, and PIPE, which is our own.
 type signals struct {
-	ch      chan os.Signal
-	broken  chan os.Signal // SIGPIPE: caught, so that writing an error message kills nobody
-	ignored []os.Signal    // when this process started
+	ch       chan os.Signal
+	broken   chan os.Signal // SIGPIPE: caught, so that writing an error message kills nobody
+	ignored  []os.Signal    // when this process started
+	catching sync.WaitGroup
 }
 
 // last is the highest signal number of Linux.
@@ -28,25 +29,28 @@ const last = 64
 // ending are the signals that end a wait.
 var ending = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT}
 
-// idle are those that a waiting process takes no notice of; by default they
-// would end it, and leave its contender in the queue.
-var idle = []os.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR}
+// stopping are those of job control: a waiting process stops by them as others
+// do, one that runs a command passes them on.
+var stopping = []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU}
 
-// busy returns what else is passed on to a command.
-func busy() []os.Signal {
+// idle returns those that a waiting process takes no notice of; by default most
+// of them would end it, and leave its contender in the queue.
+func idle() []os.Signal {
 	var all []os.Signal
 	for n := unix.Signal(1); n <= last; n++ {
 		switch n {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE:
 			continue
 		}
-		if !slices.Contains(ending, os.Signal(n)) && !slices.Contains(idle, os.Signal(n)) {
+		if !slices.Contains(ending, os.Signal(n)) && !slices.Contains(stopping, os.Signal(n)) {
 			all = append(all, n)
 		}
 	}
 	return all
 }
 
+// catchSignals begins to catch signals. To the Go runtime each is a conversation
+// of two threads, so that takes its time: caught waits for its end.
 func catchSignals() *signals {
 	s := &signals{ch: make(chan os.Signal, last), broken: make(chan os.Signal, 1)}
 	for _, sig := range ending {
@@ -54,15 +58,22 @@ func catchSignals() *signals {
 			s.ignored = append(s.ignored, sig)
 		}
 	}
-	signal.Notify(s.ch, ending...)
-	signal.Notify(s.ch, idle...)
-	signal.Notify(s.broken, unix.SIGPIPE)
+	s.catching.Go(func() {
+		signal.Notify(s.ch, ending...)
+		signal.Notify(s.broken, unix.SIGPIPE)
+		signal.Notify(s.ch, idle()...)
+	})
 	return s
 }
+
+// caught returns when everything is caught that shall not end this process. It
+// is called before there is anything that could be left behind.
+func (s *signals) caught() { s.catching.Wait() }
 
 // release lets signals do again what they do by default, or nothing where they
 // were ignored.
 func (s *signals) release() {
+	s.caught()
 	signal.Stop(s.ch)
 	signal.Stop(s.broken)
 	s.ignore()
@@ -83,9 +94,9 @@ func (s *signals) notice() {
 	}
 }
 
-// running catches everything, for a command; waiting undoes it.
-func (s *signals) running() { signal.Notify(s.ch, busy()...) }
-func (s *signals) waiting() { signal.Reset(busy()...) }
+// running catches those of job control too, for a command; waiting undoes it.
+func (s *signals) running() { signal.Notify(s.ch, stopping...) }
+func (s *signals) waiting() { signal.Reset(stopping...) }
 
 // ends reports whether the signal ends a wait.
 func (s *signals) ends(sig os.Signal) bool {

@@ -59,6 +59,7 @@ func (s *Stream) Run(ctx context.Context) (int, error) {
 	}
 	signals := catchSignals()
 	defer signals.release()
+	signals.caught()
 	ctx, stop := signals.during(ctx)
 	err := s.connected(ctx)
 	if cause := stop(); cause != nil {

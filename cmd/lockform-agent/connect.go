@@ -9,6 +9,7 @@ import (
 	"github.com/lockform/lockform/agent/lock"
 	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform-agent/internal/settings"
+	"github.com/lockform/lockform/zkfs"
 )
 
 // connection holds the flags that say how to reach ZooKeeper.
@@ -80,11 +81,12 @@ func (c *connection) with(ctx context.Context, a *app, cmd *cli.Command, f func(
 	return f(client)
 }
 
-// open returns a function that connects.
-func (c *connection) open(a *app, cmd *cli.Command) (func(context.Context) (*lock.Client, error), error) {
+// open returns a function that connects, to take the given locks.
+func (c *connection) open(a *app, cmd *cli.Command, locks ...zkfs.Path) (func(context.Context) (*lock.Client, error), error) {
 	config, err := c.config(a, cmd)
 	if err != nil {
 		return nil, err
 	}
+	config.Ahead = locks
 	return func(ctx context.Context) (*lock.Client, error) { return lock.Open(ctx, config) }, nil
 }

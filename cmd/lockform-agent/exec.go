@@ -72,7 +72,7 @@ Examples:
 			}
 			e.Command, e.Logger = a.command, a.log
 			var err error
-			if e.Connect, err = conn.open(a, cmd); err != nil {
+			if e.Connect, err = conn.open(a, cmd, e.Paths...); err != nil {
 				return err
 			}
 			a.code, err = e.Run(ctx)

@@ -70,9 +70,17 @@ func (g *Guardian) Deadline(in time.Duration) {
 	g.say("deadline " + strconv.FormatInt(max(now.Nano()+int64(in), 1), 10) + "\n")
 }
 
-// Dismiss ends the guardian, in whatever state it is, and waits for it.
+// Leave ends the guardian, in whatever state it is. Dismiss has to follow. Nil is
+// no guardian.
+func (g *Guardian) Leave() {
+	if g != nil {
+		_ = unix.Kill(g.PID, unix.SIGKILL) // a zombie at worst: Collect comes after it
+	}
+}
+
+// Dismiss ends the guardian and waits for it.
 func (g *Guardian) Dismiss() {
-	_ = unix.Kill(g.PID, unix.SIGKILL) // a zombie at worst: Collect comes after it
+	g.Leave()
 	_, _ = g.Collect()
 	g.pipe.Close() // now nobody can take it for the death of the agent
 }
