@@ -49,8 +49,9 @@ func idle() []os.Signal {
 	return all
 }
 
-// catchSignals begins to catch signals. To the Go runtime each is a conversation
-// of two threads, so that takes its time: caught waits for its end.
+// catchSignals catches the signals that end a wait, and begins to catch others. To
+// the Go runtime each is a conversation of two threads, so that takes its time:
+// caught waits for its end.
 func catchSignals() *signals {
 	s := &signals{ch: make(chan os.Signal, last), broken: make(chan os.Signal, 1)}
 	for _, sig := range ending {
@@ -58,8 +59,8 @@ func catchSignals() *signals {
 			s.ignored = append(s.ignored, sig)
 		}
 	}
+	signal.Notify(s.ch, ending...)
 	s.catching.Go(func() {
-		signal.Notify(s.ch, ending...)
 		signal.Notify(s.broken, unix.SIGPIPE)
 		signal.Notify(s.ch, idle()...)
 	})
