@@ -225,13 +225,8 @@ func (s *side) run(ctx context.Context) error {
 	if run := s.ledger.Run; run == nil || run.Plan != s.a.digest() {
 		s.begin()
 	}
-	for s.batch < len(s.e.Batches) {
-		if ctx.Err() != nil {
-			return s.stopped(ctx)
-		}
-		if err := s.sendBatch(ctx); err != nil {
-			return err
-		}
+	if err := s.sendBatches(ctx); err != nil {
+		return err
 	}
 	for s.cursor < len(s.e.ACLs) {
 		if ctx.Err() != nil {
@@ -243,7 +238,7 @@ func (s *side) run(ctx context.Context) error {
 	}
 	if !s.ledger.Run.Done {
 		next := s.ledger
-		if _, err := s.commit(ctx, next, s.end(&next)); err != nil {
+		if err := s.commit(ctx, next, s.end(&next)); err != nil {
 			return err
 		}
 	}
@@ -285,37 +280,6 @@ func union[T comparable](a, b []T) []T {
 		}
 	}
 	return all
-}
-
-// sendBatch sends the next batch; the last one ends the run when no ACLs follow.
-func (s *side) sendBatch(ctx context.Context) error {
-	b := s.e.Batches[s.batch]
-	ev := Event{Kind: EventBatch, Ensemble: s.Ensemble, Batch: s.batch + 1, Batches: len(s.e.Batches), Ops: b.Ops, Bytes: b.Bytes}
-	var ops []zkfs.Op
-	for i := b.From; i < b.To; i++ {
-		if step := &s.e.Steps[i]; !step.NoOp() {
-			ops = append(ops, s.e.ops(step)...)
-			ev.Steps = append(ev.Steps, step)
-		}
-	}
-	next := s.ledger
-	run := *next.Run
-	run.Batch = s.batch + 1
-	next.Run = &run
-	if run.Batch == len(s.e.Batches) && len(s.e.ACLs) == 0 {
-		ops = append(ops, s.end(&next)...)
-	}
-	s.a.o.Observe(ev)
-	begun := s.a.o.Now()
-	zxid, err := s.commit(ctx, next, ops)
-	if err != nil {
-		return err
-	}
-	s.batch++
-	s.a.wrote = s.a.wrote || len(ev.Steps) > 0
-	ev.Kind, ev.Zxid, ev.Elapsed = EventCommitted, zxid, s.a.o.Now().Sub(begun)
-	s.a.o.Observe(ev)
-	return nil
 }
 
 // end makes the ledger tell that the run has come to its end, and returns the

@@ -223,6 +223,36 @@ func TestLostRepliesAreFoundOut(t *testing.T) {
 	}
 }
 
+// TestLedgerSetByHandWithBatchesInFlight loses the third batch to somebody who
+// sets the ledger as it stands there: then it has the version that the fourth one
+// expects, which is under way.
+func TestLedgerSetByHandWithBatchesInFlight(t *testing.T) {
+	s := newTree().session(planner)
+	p := makePlan(t, s, manyLocks(60), Options{maxBatch: 12 << 10})
+	path, err := Prepare(t.Context(), s, p, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := s.writes
+	s.before = func(i int) (error, bool) {
+		if i == first+3 {
+			s.tree.put("/lockform/test", string(s.tree.nodes["/lockform/test"].data), nil)
+		}
+		return nil, false
+	}
+	err = Apply(t.Context(), p, []Side{{"main", s, s.tree.lock(path, 1)}}, ApplyOptions{})
+	if apply, ok := errors.AsType[*ApplyError](err); !ok || !errors.Is(err, ErrPartial) || apply.Batch != 2 {
+		t.Fatalf("got %v, want %v after batch 2", err, ErrPartial)
+	}
+	s.before = nil
+	if err := tryApply(s, p, ApplyOptions{}); err != nil {
+		t.Fatalf("continue: %v", err)
+	}
+	if again := makePlan(t, s, manyLocks(60), Options{}); !again.Empty() || again.HasDrift() {
+		t.Errorf("the plan after it is not empty:\n%s", text(t, again))
+	}
+}
+
 func TestStrangerBetweenBatchAndACL(t *testing.T) {
 	s, p := start(t)
 	err := tryApply(s, p, ApplyOptions{Observe: func(e Event) {
@@ -560,25 +590,30 @@ func TestBatchesEndBetweenNamespaces(t *testing.T) {
 func TestEventsTellEverything(t *testing.T) {
 	s, p := start(t)
 	var kinds []EventKind
-	steps := 0
+	begun, committed, steps := 0, 0, 0
 	now := time.Unix(0, 0)
 	err := tryApply(s, p, ApplyOptions{Now: func() time.Time { now = now.Add(time.Second); return now }, Observe: func(e Event) {
-		kinds = append(kinds, e.Kind)
-		if e.Kind == EventCommitted {
-			steps += len(e.Steps)
-			if e.Zxid == 0 || e.Elapsed <= 0 {
-				t.Errorf("got %+v", e)
+		switch e.Kind {
+		case EventBatch:
+			if begun++; e.Batch != begun || begun > committed+inFlight {
+				t.Errorf("batch %d begins as number %d, with %d committed", e.Batch, begun, committed)
 			}
+		case EventCommitted:
+			steps += len(e.Steps)
+			if committed++; e.Batch != committed || committed > begun || e.Zxid == 0 || e.Elapsed <= 0 {
+				t.Errorf("committed as number %d: got %+v", committed, e)
+			}
+		default:
+			kinds = append(kinds, e.Kind)
 		}
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []EventKind{EventStart}
-	for range p.Ensembles[0].Batches {
-		want = append(want, EventBatch, EventCommitted)
+	if n := len(p.Ensembles[0].Batches); begun != n || committed != n || n <= inFlight {
+		t.Errorf("got %d batches begun and %d committed of %d", begun, committed, n)
 	}
-	want = append(want, EventACL, EventACLSet, EventACL, EventACLSet, EventDone)
+	want := []EventKind{EventStart, EventACL, EventACLSet, EventACL, EventACLSet, EventDone}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("got %v, want %v", kinds, want)
 	}

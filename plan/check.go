@@ -21,19 +21,32 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 	}
 	var paths []zkfs.Path
 	var steps []*Step
-	var made []*Step // by Prepare, just now
+	var made []*Step    // by Prepare, just now
+	var implied []*Step // absent when what stands above them is
 	var pres []Precondition
 	leaving := make(map[zkfs.Path]int32)
+	absent := make(map[zkfs.Path]bool) // what is expected so, but locks
+	var above zkfs.Path
 	for i := done; i < len(s.e.Steps); i++ {
 		step := &s.e.Steps[i]
 		if s.e.prepared(step) {
 			made = append(made, step)
 			continue
 		}
+		parent := step.Path.Parent()
+		if step.Pre.Czxid == 0 {
+			if step.Kind != layout.KindLock {
+				absent[step.Path] = true
+			}
+			if parent == above || absent[parent] {
+				above, implied = parent, append(implied, step)
+				continue
+			}
+		}
 		steps = append(steps, step)
 		pres = append(pres, step.Pre)
 		if step.Has(Delete) {
-			leaving[step.Path.Parent()]++
+			leaving[parent]++
 		}
 	}
 	for _, i := range s.e.ACLs[s.cursor:] {
@@ -87,6 +100,23 @@ func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err
 		if n := nodes[len(steps)+len(others)+i]; !bytes.Equal(n.Data, step.Data) {
 			stale = append(stale, Problem{Summary: "A znode has appeared", Path: step.Path, Address: step.Address, Pos: step.Pos,
 				Detail: fmt.Sprintf("%s exists now and is somebody else's; when this plan was made it did not.\n%s", step.Path, planAgain)})
+		}
+	}
+	if len(stale) == 0 || len(implied) == 0 {
+		return stale, blocked, nil
+	}
+	// Something may stand below what is there against expectation.
+	paths = paths[:0]
+	for _, step := range implied {
+		paths = append(paths, step.Path)
+	}
+	if nodes, err = s.Target.Read(ctx, zkfs.PartData, paths); err != nil {
+		return nil, nil, err
+	}
+	for i, step := range implied {
+		if p, ok := mismatch(step.Pre, nodes[i]); ok {
+			p.Address, p.Pos = step.Address, step.Pos
+			stale = append(stale, p)
 		}
 	}
 	return stale, blocked, nil

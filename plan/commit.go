@@ -3,7 +3,7 @@ package plan
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
@@ -15,9 +15,6 @@ const (
 	// lookAgain is how long to wait before a request is sent again that did
 	// not reach a server.
 	lookAgain = 50 * time.Millisecond
-	// aclMargin is how far the lock's deadline must lie ahead for a request
-	// that the lock does not guard on the server.
-	aclMargin = 250 * time.Millisecond
 )
 
 // request returns the context of one request: it outlives ^C, but not the lock.
@@ -33,84 +30,198 @@ func givenUp(req context.Context, err error) bool {
 	return req.Err() == nil && errors.Is(err, context.Canceled)
 }
 
-// commit sends one multi: the ledger at its expected version, a check of our
-// contender of the apply lock, and ops. It returns its zxid, or 0 when the reply
-// was lost and the ledger tells that it was carried out.
-func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) (int64, error) {
+// A flight is one multi of a run: it sets the ledger at its expected version,
+// checks our contender of the apply lock, and does what the run is to do.
+type flight struct {
+	next   Ledger // as it leaves it; the Stat's version is known beforehand
+	ops    []zkfs.Op
+	landed func(zxid int64) // called when it was carried out; 0 when the reply was lost and the ledger tells so
+
+	answer func() ([]zkfs.Result, error)
+	err    error // of its last copy
+}
+
+// flight makes the multi that follows another, or what stands in the tree when
+// that is nil. The first of a run has more to do.
+func (s *side) flight(after *flight, next Ledger, ops []zkfs.Op, landed func(zxid int64)) (*flight, error) {
+	before := s.ledger.Stat
+	if after != nil {
+		before = after.next.Stat
+	}
 	data, err := next.Encode()
 	if err != nil {
-		return 0, s.refusedMulti(ctx, err)
+		return nil, err
 	}
+	next.Stat = before
+	next.Stat.Version++
 	all := append([]zkfs.Op{
-		{Kind: zkfs.OpSet, Path: next.Path, Data: data, Version: s.ledger.Stat.Version},
+		{Kind: zkfs.OpSet, Path: next.Path, Data: data, Version: before.Version},
 		{Kind: zkfs.OpCheck, Path: s.Lock.Node(), Version: 0},
-	}, append(s.first, ops...)...)
-	unknown := false // a request may have been, or may yet be, carried out
-	for {
-		if s.Lock.Context().Err() != nil {
-			if unknown {
-				return 0, s.unknown(context.Cause(s.Lock.Context()))
-			}
-			return 0, s.lockLost(context.Cause(s.Lock.Context()))
+	}, s.first...)
+	s.first = nil
+	return &flight{next: next, ops: append(all, ops...), landed: landed}, nil
+}
+
+// send sends a flight, and may send it again: the ledger's version lets one copy
+// through.
+func (s *side) send(ctx context.Context, f *flight) {
+	req, cancel := s.request(ctx)
+	answer := s.Target.SendMulti(req, f.ops)
+	f.answer = func() ([]zkfs.Result, error) {
+		defer cancel()
+		results, err := answer()
+		if givenUp(req, err) {
+			err = &gaveUp{err}
 		}
-		req, cancel := s.request(ctx)
-		results, err := s.Target.Multi(req, all)
-		stopped := givenUp(req, err)
-		cancel()
-		if err == nil {
-			next.Stat = results[0].Stat
-			s.ledger, s.first = next, nil
-			return results[0].Zxid, nil
-		}
-		me, isMulti := errors.AsType[*zkfs.MultiError](err)
-		switch {
-		case stopped:
-			return 0, s.unknown(err)
-		case isMulti && me.Index == 0 && errors.Is(err, zkfs.ErrBadVersion):
-			// Another run, or an earlier copy of this very request.
-		case errors.Is(err, zkfs.ErrOutcomeUnknown) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
-			unknown = true
-		case errors.Is(err, zkfs.ErrUnavailable):
-		case errors.Is(err, zkfs.ErrSessionOver):
-			if unknown {
-				return 0, s.unknown(err)
-			}
-			return 0, s.lockLost(err)
-		default:
-			return 0, s.refusedMulti(ctx, err)
-		}
-		found, committed, lookErr := s.lookUp(ctx, &next)
-		switch {
-		case lookErr != nil && unknown && errors.Is(lookErr, zkfs.ErrSessionOver):
-			return 0, s.unknown(err)
-		case lookErr != nil && !unknown && !errors.Is(lookErr, zkfs.ErrUnavailable):
-			return 0, s.refusedMulti(ctx, lookErr)
-		case lookErr == nil && committed:
-			s.ledger, s.first = found, nil
-			return 0, nil
-		case lookErr == nil && found.Stat.Version != s.ledger.Stat.Version:
-			return 0, s.refusedMulti(ctx, err)
-		}
-		// Not carried out so far: the version guards against doing it twice.
-		s.pause()
+		return results, err
 	}
 }
 
-// lookUp reads the ledger after a reply was lost and tells whether the multi
-// that was to leave next was carried out.
-func (s *side) lookUp(ctx context.Context, next *Ledger) (Ledger, bool, error) {
+// gaveUp marks the error of a request whose target gives up.
+type gaveUp struct{ error }
+
+func (e *gaveUp) Unwrap() error { return e.error }
+
+// land takes note of flights that were carried out, with the results of the last
+// one, or nil when its reply was lost.
+func (s *side) land(flights []*flight, results []zkfs.Result) {
+	for i, f := range flights {
+		zxid := int64(0)
+		s.ledger = f.next
+		if i == len(flights)-1 && results != nil {
+			s.ledger.Stat, zxid = results[0].Stat, results[0].Zxid
+		}
+		f.landed(zxid)
+	}
+}
+
+// commit carries out one multi by itself: next is the ledger that it leaves.
+func (s *side) commit(ctx context.Context, next Ledger, ops []zkfs.Op) error {
+	if s.Lock.Context().Err() != nil {
+		return s.lockLost(context.Cause(s.Lock.Context()))
+	}
+	f, err := s.flight(nil, next, ops, func(int64) {})
+	if err != nil {
+		return s.refusedMulti(ctx, err)
+	}
+	s.send(ctx, f)
+	_, err = s.await(ctx, []*flight{f})
+	return err
+}
+
+// await waits for the oldest of the flights that were sent, in this order, and
+// returns how many of them were carried out: at least one, when there is no
+// error. When the oldest fails, all are waited for, what became of them is found
+// out, and the rest is sent again, one by one, as far as that can help. Each expects the
+// version of the ledger that the one before leaves: whichever way its copies
+// take, none is carried out out of turn.
+func (s *side) await(ctx context.Context, flights []*flight) (done int, err error) {
+	results, err := flights[0].answer()
+	if err == nil {
+		s.land(flights[:1], results)
+		return 1, nil
+	}
+	flights[0].err = err
+	done = s.others(flights)
+	unknown := false // a request may have been, or may yet be, carried out
+	for done < len(flights) {
+		left := flights[done:]
+		err := left[0].err
+		unknown = unknown || slices.ContainsFunc(left, func(f *flight) bool { return unanswered(f.err) })
+		me, isMulti := errors.AsType[*zkfs.MultiError](err)
+		_, stopped := errors.AsType[*gaveUp](err)
+		switch {
+		case stopped:
+			return done, s.unknown(err)
+		case isMulti && me.Index == 0 && errors.Is(err, zkfs.ErrBadVersion):
+			// Another run, or an earlier copy of this very request.
+		case unanswered(err), errors.Is(err, zkfs.ErrUnavailable):
+		case errors.Is(err, zkfs.ErrSessionOver) && unknown:
+			return done, s.unknown(err)
+		case errors.Is(err, zkfs.ErrSessionOver):
+			return done, s.lockLost(err)
+		default:
+			return done, s.refusedMulti(ctx, err)
+		}
+		landed, changed, lookErr := s.lookUp(ctx, left)
+		switch {
+		case lookErr != nil && unknown && errors.Is(lookErr, zkfs.ErrSessionOver):
+			return done, s.unknown(err)
+		case lookErr != nil && !unknown && !errors.Is(lookErr, zkfs.ErrUnavailable):
+			return done, s.refusedMulti(ctx, lookErr)
+		case landed > 0:
+			s.land(left[:landed], nil)
+			done += landed
+			continue
+		case changed:
+			return done, s.refusedMulti(ctx, err)
+		}
+		// Not carried out so far.
+		s.pause()
+		switch {
+		case s.Lock.Context().Err() == nil:
+		case unknown:
+			return done, s.unknown(context.Cause(s.Lock.Context()))
+		default:
+			return done, s.lockLost(context.Cause(s.Lock.Context()))
+		}
+		done += s.again(ctx, left)
+	}
+	return done, nil
+}
+
+// unanswered reports whether a request may have been carried out all the same.
+func unanswered(err error) bool {
+	return errors.Is(err, zkfs.ErrOutcomeUnknown) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// others waits for the answers to all flights but the oldest, and returns how
+// many were carried out: all up to the last that says so.
+func (s *side) others(flights []*flight) (done int) {
+	for i, f := range flights[1:] {
+		var results []zkfs.Result
+		if results, f.err = f.answer(); f.err == nil {
+			s.land(flights[done:i+2], results)
+			done = i + 2
+		}
+	}
+	return done
+}
+
+// again sends flights once more, one after the other until one fails, and
+// returns how many were carried out.
+func (s *side) again(ctx context.Context, flights []*flight) (done int) {
+	for ; done < len(flights); done++ {
+		f := flights[done]
+		s.send(ctx, f)
+		var results []zkfs.Result
+		if results, f.err = f.answer(); f.err != nil {
+			break
+		}
+		s.land(flights[done:done+1], results)
+	}
+	return done
+}
+
+// lookUp reads the ledger after replies were lost. It returns how many of the
+// flights were carried out, and whether another has written instead.
+func (s *side) lookUp(ctx context.Context, flights []*flight) (landed int, changed bool, err error) {
 	req, cancel := s.request(ctx)
 	defer cancel()
-	if err := s.Target.Sync(req, next.Path); err != nil {
-		return Ledger{}, false, err
+	if err := s.Target.Sync(req, s.ledger.Path); err != nil {
+		return 0, false, err
 	}
-	found, err := ReadLedger(req, s.Target, next.Path)
-	if err != nil || !found.Exists() {
-		return found, false, err
+	found, err := ReadLedger(req, s.Target, s.ledger.Path)
+	if err != nil {
+		return 0, false, err
 	}
-	a, b := found.Run, next.Run
-	return found, a != nil && a.ID == b.ID && a.Batch == b.Batch && a.Cursor == b.Cursor && a.Done == b.Done &&
-		found.Stat.Version == s.ledger.Stat.Version+1, nil
+	for i, f := range flights {
+		a, b := found.Run, f.next.Run
+		if a != nil && a.ID == b.ID && a.Batch == b.Batch && a.Cursor == b.Cursor && a.Done == b.Done && found.Stat.Version == f.next.Stat.Version {
+			return i + 1, false, nil
+		}
+	}
+	return 0, found.Stat.Version != s.ledger.Stat.Version, nil
 }
 
 // pause waits a little, or until the lock is lost.
@@ -121,116 +232,4 @@ func (s *side) pause() {
 	case <-t.C:
 	case <-s.Lock.Context().Done():
 	}
-}
-
-// sendACL sets the next ACL, after the ledger has recorded how many were set
-// before and the server has confirmed the lock.
-func (s *side) sendACL(ctx context.Context) error {
-	step := &s.e.Steps[s.e.ACLs[s.cursor]]
-	next := s.ledger
-	run := *next.Run
-	run.Batch, run.Cursor = len(s.e.Batches), s.cursor
-	next.Run = &run
-	if _, err := s.commit(ctx, next, nil); err != nil {
-		return err
-	}
-	ev := Event{Kind: EventACL, Ensemble: s.Ensemble, ACL: s.cursor + 1, ACLs: len(s.e.ACLs), Steps: []*Step{step}}
-	s.a.o.Observe(ev)
-	begun := s.a.o.Now()
-	if err := s.setACL(ctx, step); err != nil {
-		return err
-	}
-	s.cursor++
-	s.a.wrote = true
-	ev.Kind, ev.Elapsed = EventACLSet, s.a.o.Now().Sub(begun)
-	s.a.o.Observe(ev)
-	return nil
-}
-
-// setACL sets one ACL; a lost reply is found out from the znode.
-func (s *side) setACL(ctx context.Context, step *Step) error {
-	problem := Problem{Address: step.Address, Path: step.Path, Pos: step.Pos}
-	sent := false // and no reply came
-	over := func(err error) error {
-		if sent && s.kind(nil) == nil {
-			return s.unknown(err)
-		}
-		return s.lockLost(err)
-	}
-	for {
-		if s.Lock.Context().Err() != nil {
-			return over(context.Cause(s.Lock.Context()))
-		}
-		if d := s.Lock.Deadline(); !d.IsZero() && time.Until(d) < aclMargin {
-			// A heartbeat will move it, or the lock is lost.
-			s.pause()
-			continue
-		}
-		req, cancel := s.request(ctx)
-		_, err := s.Target.SetACL(req, step.Path, step.ACL, step.Pre.Aversion)
-		stopped := givenUp(req, err)
-		cancel()
-		switch {
-		case err == nil:
-			return nil
-		case stopped:
-			problem.Summary = "Interrupted; the plan is partly applied"
-			problem.Detail = fmt.Sprintf("Whether the ACL of %s was set is not known.", step.Path)
-			return s.failed(ErrPartial, err, problem)
-		case errors.Is(err, zkfs.ErrSessionOver):
-			return over(err)
-		case errors.Is(err, zkfs.ErrOutcomeUnknown), errors.Is(err, zkfs.ErrUnavailable), errors.Is(err, zkfs.ErrBadVersion),
-			errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-			sent = sent || !errors.Is(err, zkfs.ErrUnavailable) && !errors.Is(err, zkfs.ErrBadVersion)
-			done, changed, lookErr := s.aclSet(ctx, step)
-			switch {
-			case errors.Is(lookErr, zkfs.ErrSessionOver):
-				return over(lookErr)
-			case lookErr != nil:
-				s.pause()
-			case done:
-				return nil
-			case changed != "":
-				problem.Summary, problem.Detail = "ACL differs from the plan", changed+"\n"+planAgain
-				return s.failed(s.kind(ErrStale), err, problem)
-			}
-		case errors.Is(err, zkfs.ErrNoAuth):
-			problem.Summary = "Permission denied"
-			problem.Detail = fmt.Sprintf("The server does not let this run change the ACL of %s.", step.Path)
-			return s.failed(s.kind(nil), err, problem)
-		case errors.Is(err, zkfs.ErrInvalidACL):
-			problem.Summary = "The server refused an ACL"
-			problem.Detail = fmt.Sprintf("%s: %v.\nPerhaps it has no provider for one of the schemes.", step.Path, err)
-			return s.failed(s.kind(nil), err, problem)
-		default:
-			problem.Summary = "An ACL could not be set"
-			problem.Detail = fmt.Sprintf("%s: %v.", step.Path, err)
-			return s.failed(s.kind(nil), err, problem)
-		}
-	}
-}
-
-// aclSet reads whether an ACL was set: its version is the next one and it says
-// what was wanted. Otherwise changed tells who was there instead, and is empty
-// when nobody was.
-func (s *side) aclSet(ctx context.Context, step *Step) (done bool, changed string, err error) {
-	req, cancel := s.request(ctx)
-	defer cancel()
-	if err := s.Target.Sync(req, step.Path); err != nil {
-		return false, "", err
-	}
-	nodes, err := s.Target.Read(req, zkfs.PartACL, []zkfs.Path{step.Path})
-	if err != nil {
-		return false, "", err
-	}
-	n := nodes[0]
-	switch {
-	case n.Absent:
-		return false, fmt.Sprintf("%s does not exist any more.", step.Path), nil
-	case n.Stat.Aversion == step.Pre.Aversion:
-		return false, "", nil
-	case n.Stat.Aversion == step.Pre.Aversion+1 && sameACL(n.ACL, step.ACL):
-		return true, "", nil
-	}
-	return false, fmt.Sprintf("%s has aversion %d; this plan was made against %d.", step.Path, n.Stat.Aversion, step.Pre.Aversion), nil
 }

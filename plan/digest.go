@@ -11,9 +11,10 @@ import (
 	"github.com/lockform/lockform/zkfs"
 )
 
-// The plan of a large tree has a hundred megabytes of JSON. Its digest is needed
-// for every apply, its file seldom: so the plan is written step by step, in the
-// bytes that encoding planJSON as a whole gives.
+// The plan of a large tree has a hundred megabytes of JSON, and every apply needs
+// their digest before it writes anything: so the plan is written step by step, in
+// the bytes that encoding planJSON as a whole would give, and the many steps are
+// written by hand.
 
 // The parts of planJSON and ensembleJSON before and after their long lists.
 type planHead struct {
@@ -47,9 +48,10 @@ type ensembleTail struct {
 
 // A pieces writes parts of one JSON document.
 type pieces struct {
-	w   io.Writer // never fails
-	buf bytes.Buffer
-	enc *json.Encoder
+	w     io.Writer // never fails
+	ready []byte    // to be written
+	buf   bytes.Buffer
+	enc   *json.Encoder
 }
 
 func newPieces(w io.Writer) *pieces {
@@ -59,7 +61,15 @@ func newPieces(w io.Writer) *pieces {
 	return p
 }
 
-func (p *pieces) text(s string) { _, _ = io.WriteString(p.w, s) }
+func (p *pieces) text(s string) { p.ready = append(p.ready, s...) }
+
+// flush writes what is ready, once that is at least n bytes.
+func (p *pieces) flush(n int) {
+	if len(p.ready) >= n {
+		_, _ = p.w.Write(p.ready)
+		p.ready = p.ready[:0]
+	}
+}
 
 // value writes what cannot fail to be encoded, without the given numbers of
 // bytes at its ends; nothing, not even before, when nothing is left.
@@ -69,10 +79,9 @@ func (p *pieces) value(v any, before string, first, last int) {
 		p.buf.Reset()
 		p.buf.WriteString("null\n")
 	}
-	data := p.buf.Bytes()[first : p.buf.Len()-1-last]
-	if len(data) > 0 {
+	if data := p.buf.Bytes()[first : p.buf.Len()-1-last]; len(data) > 0 {
 		p.text(before)
-		_, _ = p.w.Write(data)
+		p.ready = append(p.ready, data...)
 	}
 }
 
@@ -94,6 +103,7 @@ func (p *Plan) write(w io.Writer) {
 	}
 	out.value(tail, ",", 1, 1)
 	out.text("}")
+	out.flush(1)
 }
 
 func (e *Ensemble) write(out *pieces) {
@@ -104,7 +114,8 @@ func (e *Ensemble) write(out *pieces) {
 		if i > 0 {
 			out.text(",")
 		}
-		out.value(e.Steps[i].toJSON(), "", 0, 0)
+		out.ready = e.Steps[i].appendJSON(out.ready)
+		out.flush(32 << 10)
 	}
 	out.text("]")
 	out.value(ensembleTail{j.Others, j.Drift, j.Blocked, j.Batches, j.ACLs}, ",", 1, 1)

@@ -13,8 +13,8 @@ type EventKind string
 const (
 	EventStart     EventKind = "start"           // everything was checked; the first write follows
 	EventDrain     EventKind = "drain_start"     // the locks of Steps take nobody any more; it comes before EventStart
-	EventBatch     EventKind = "batch_start"     // a multi is about to be sent
-	EventCommitted EventKind = "batch_committed" // it was carried out
+	EventBatch     EventKind = "batch_start"     // a multi is about to be sent; several may be under way
+	EventCommitted EventKind = "batch_committed" // the earliest of those was carried out
 	EventACL       EventKind = "acl_start"       // one ACL is about to be set
 	EventACLSet    EventKind = "acl_set"
 	EventDone      EventKind = "done" // of one ensemble

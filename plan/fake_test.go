@@ -42,6 +42,7 @@ type fakeTarget struct {
 	before func(n int) (err error, lost bool)
 	writes int
 	dead   error // every request fails with it
+	deaf   error // every read fails with it
 	reads  int   // znodes read
 	acls   int   // ACLs read
 	lists  int   // child lists read
@@ -53,7 +54,12 @@ func (t *fakeTree) session(ids ...zkfs.Identity) *fakeTarget {
 
 func (t *fakeTarget) Identities() []zkfs.Identity { return t.ids }
 
-func (t *fakeTarget) Sync(ctx context.Context, path zkfs.Path) error { return t.alive(ctx) }
+func (t *fakeTarget) Sync(ctx context.Context, path zkfs.Path) error {
+	if t.deaf != nil {
+		return t.deaf
+	}
+	return t.alive(ctx)
+}
 
 func (t *fakeTarget) alive(ctx context.Context) error {
 	if t.dead != nil {
@@ -78,7 +84,7 @@ func (t *fakeTree) children(p zkfs.Path) []string {
 }
 
 func (t *fakeTarget) Read(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path) ([]zkfs.Node, error) {
-	if err := t.alive(ctx); err != nil {
+	if err := t.Sync(ctx, zkfs.Root); err != nil {
 		return nil, err
 	}
 	t.tree.mu.Lock()
@@ -170,6 +176,12 @@ func (t *fakeTarget) SetACL(ctx context.Context, path zkfs.Path, acl zkfs.ACL, a
 		return nil
 	})
 	return stat, err
+}
+
+// SendMulti carries the multi out at once: a quick server.
+func (t *fakeTarget) SendMulti(ctx context.Context, ops []zkfs.Op) func() ([]zkfs.Result, error) {
+	results, err := t.Multi(ctx, ops)
+	return func() ([]zkfs.Result, error) { return results, err }
 }
 
 func (t *fakeTarget) Multi(ctx context.Context, ops []zkfs.Op) ([]zkfs.Result, error) {

@@ -87,8 +87,8 @@ func TestTakeoverThatWasCutContinues(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	held := s.tree.lock(path, 9)
 	err = Apply(ctx, p, []Side{{"main", s, held}}, ApplyOptions{Observe: func(e Event) {
-		if e.Kind == EventCommitted {
-			cancel()
+		if e.Kind == EventBatch {
+			cancel() // no more are sent
 		}
 	}})
 	s.tree.release(held)

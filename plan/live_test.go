@@ -187,6 +187,44 @@ func TestLiveLostConnections(t *testing.T) {
 	}
 }
 
+// TestLiveCutWithBatchesInFlight cuts the connection while several batches are
+// under way.
+func TestLiveCutWithBatchesInFlight(t *testing.T) {
+	for _, action := range []zkdev.Action{zkdev.CloseBefore, zkdev.CloseAfter} {
+		for nth := 1; nth <= inFlight+2; nth++ {
+			t.Run(fmt.Sprintf("action %v at %d", action, nth), func(t *testing.T) {
+				t.Parallel()
+				e := zktest.New(t, zktest.Embedded)
+				s := dial(t, e, asPlanner())
+				l := manyLocks(60)
+				p := makePlan(t, s, l, Options{maxBatch: 12 << 10})
+				if n := len(p.Ensembles[0].Batches); n < 2*inFlight {
+					t.Fatalf("got %d batches, want several times %d", n, inFlight)
+				}
+				if _, err := Prepare(t.Context(), s, p, "main"); err != nil {
+					t.Fatal(err)
+				}
+				in := e.Dev.Inject(zkdev.Fault{Action: action, Kind: zkdev.OpMulti, Nth: nth})
+				defer in.Cancel()
+				committed := 0
+				err := applyLive(t.Context(), s, p, 0, ApplyOptions{Observe: func(ev Event) {
+					if ev.Kind == EventCommitted {
+						if committed++; ev.Batch != committed {
+							t.Errorf("batch %d is committed as number %d", ev.Batch, committed)
+						}
+					}
+				}})
+				if err != nil || committed != len(p.Ensembles[0].Batches) {
+					t.Fatalf("got %v and %d batches", err, committed)
+				}
+				if again := makePlan(t, s, l, Options{}); !again.Empty() || again.HasDrift() {
+					t.Errorf("the plan after it is not empty:\n%s", text(t, again))
+				}
+			})
+		}
+	}
+}
+
 // TestLiveServerGoesAway loses the server for good, before and during an apply.
 func TestLiveServerGoesAway(t *testing.T) {
 	for _, tc := range []struct {

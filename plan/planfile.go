@@ -212,8 +212,9 @@ func (p *Plan) Digest() string {
 
 // encode returns the plan as JSON and the hexadecimal SHA-256 of that.
 func (p *Plan) encode() (body []byte, sum string) {
-	body = jsonOf(p.toJSON())
-	return body, sumOf(body)
+	var b bytes.Buffer
+	p.write(&b)
+	return b.Bytes(), sumOf(b.Bytes())
 }
 
 func sumOf(body []byte) string {
@@ -272,21 +273,7 @@ func strict(data []byte, v any) error {
 type aclJSON zkfs.ACL
 
 // MarshalJSON writes the entries in their order.
-func (a aclJSON) MarshalJSON() ([]byte, error) {
-	list := []byte{'['}
-	for i, e := range a {
-		if i > 0 {
-			list = append(list, ',')
-		}
-		s := e.String()
-		if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-			list = append(list, jsonOf(s)...)
-			continue
-		}
-		list = append(append(append(list, '"'), s...), '"') // it stands in a large plan often
-	}
-	return append(list, ']'), nil
-}
+func (a aclJSON) MarshalJSON() ([]byte, error) { return appendACL(nil, zkfs.ACL(a)), nil }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (a *aclJSON) UnmarshalJSON(data []byte) error {

@@ -8,27 +8,6 @@ import (
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
-// toJSON returns the plan in the form of its file.
-func (p *Plan) toJSON() planJSON {
-	j := planJSON{Layout: p.Layout, Config: p.Config, Mode: p.Mode, Partial: p.Partial, Abandon: p.Abandon, Created: p.Created,
-		Ensembles: []ensembleJSON{}}
-	for _, w := range p.Warnings {
-		j.Warnings = append(j.Warnings, problemJSON{w.Summary, w.Detail, w.Address, w.Path, posToJSON(w.Pos)})
-	}
-	for i := range p.Ensembles {
-		j.Ensembles = append(j.Ensembles, p.Ensembles[i].toJSON())
-	}
-	return j
-}
-
-func (e *Ensemble) toJSON() ensembleJSON {
-	j := e.frameToJSON()
-	for i := range e.Steps {
-		j.Steps = append(j.Steps, e.Steps[i].toJSON())
-	}
-	return j
-}
-
 // frameToJSON returns everything but the steps.
 func (e *Ensemble) frameToJSON() ensembleJSON {
 	l := &e.Ledger
@@ -61,18 +40,6 @@ func (e *Ensemble) frameToJSON() ensembleJSON {
 	}
 	for _, b := range e.Batches {
 		j.Batches = append(j.Batches, batchJSON(b))
-	}
-	return j
-}
-
-func (s *Step) toJSON() stepJSON {
-	j := stepJSON{
-		Address: s.Address, Previous: s.Previous, Path: s.Path, Kind: s.Kind, Actions: s.Actions, Reason: s.Reason,
-		Clear: s.Data != nil && len(s.Data) == 0, Old: s.OldData, Foreign: s.Foreign,
-		ACL: aclJSON(s.ACL), OldACL: aclJSON(s.OldACL), Pre: preJSON(s.Pre), Pos: posToJSON(s.Pos),
-	}
-	if len(s.Data) > 0 {
-		j.Data = s.Data
 	}
 	return j
 }

@@ -242,7 +242,8 @@ func TestPropertyCutAnywhereContinues(t *testing.T) {
 		}
 		c := newCut(t, tree, l, p, o)
 		for range 3 {
-			c.try(t, rapid.IntRange(1, c.writes).Draw(t, "cut"), rapid.Bool().Draw(t, "carried out"), rapid.Bool().Draw(t, "new plan"))
+			c.try(t, rapid.IntRange(1, c.writes).Draw(t, "cut"), rapid.Bool().Draw(t, "carried out"),
+				rapid.IntRange(0, inFlight-1).Draw(t, "in flight behind it"), rapid.Bool().Draw(t, "new plan"))
 		}
 	})
 }
@@ -254,8 +255,10 @@ func TestCutAnywhereContinues(t *testing.T) {
 	c := newCut(t, s.tree, wide(), p, Options{maxBatch: small})
 	for at := 1; at <= c.writes; at++ {
 		for _, lost := range []bool{false, true} {
-			for _, anew := range []bool{false, true} {
-				c.try(t, at, lost, anew)
+			for behind := range inFlight {
+				for _, anew := range []bool{false, true} {
+					c.try(t, at, lost, behind, anew)
+				}
 			}
 		}
 	}
@@ -280,19 +283,23 @@ func newCut(t fataler, tree *fakeTree, l *layout.Layout, p *Plan, o Options) *cu
 	return c
 }
 
-// try lets the session end at one write, which is carried out or not, and
-// continues with the same plan or a new one.
-func (c *cutter) try(t fataler, at int, lost, anew bool) {
+// try lets the session end at one write, which is carried out or not, as are at
+// most behind of those that are in flight behind it; and continues with the same
+// plan or a new one.
+func (c *cutter) try(t fataler, at int, lost bool, behind int, anew bool) {
 	broken := c.tree.clone()
 	first := broken.session(planner)
 	first.before = func(n int) (error, bool) {
-		if n == at {
-			first.dead = zkfs.ErrSessionOver
-			return zkfs.ErrOutcomeUnknown, lost
+		switch {
+		case n < at:
+			return nil, false
+		case n <= at+behind:
+			first.deaf = zkfs.ErrSessionOver
+			return zkfs.ErrOutcomeUnknown, n > at || lost
 		}
-		return nil, false
+		return zkfs.ErrSessionOver, false
 	}
-	what := fmt.Sprintf("cut at %d (carried out: %v, new plan: %v)", at, lost, anew)
+	what := fmt.Sprintf("cut at %d (carried out: %v, in flight behind it: %d, new plan: %v)", at, lost, behind, anew)
 	_ = tryApply(first, c.p, ApplyOptions{}) // without an error when the history was being pruned
 	second := broken.session(planner)
 	next := c.p

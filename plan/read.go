@@ -173,28 +173,44 @@ func (r *reader) noChroot() error {
 	return &Error{Err: zkfs.ErrNoNode, Problems: []Problem{p}}
 }
 
-// known reads what is declared, all ancestors of that, and the ledger's roots.
+// known reads the ancestors of what is declared and the ledger's roots, then what
+// is declared below those of them that exist.
 func (r *reader) known() error {
-	var paths []zkfs.Path
+	wants := r.live.declared(r.l, r.o)
 	ancestors := make(map[zkfs.Path]bool)
-	for _, w := range r.live.declared(r.l, r.o) {
-		paths = append(paths, w.Path)
-		for p := w.Path.Parent(); p != zkfs.Root && !ancestors[p]; p = p.Parent() {
+	above := zkfs.Root
+	for _, w := range wants {
+		if w.Path.Parent() == above {
+			continue
+		}
+		above = w.Path.Parent()
+		for p := above; p != zkfs.Root && !ancestors[p]; p = p.Parent() {
 			ancestors[p] = true
 		}
 	}
-	for p := range ancestors {
-		paths = append(paths, p)
-	}
-	if len(r.live.Nodes) < len(paths) {
+	if len(r.live.Nodes) < len(wants) {
 		// A map that grows to its size moves everything several times.
-		nodes := make(zkfs.Snapshot, len(paths))
+		nodes := make(zkfs.Snapshot, len(wants)+len(ancestors))
 		maps.Copy(nodes, r.live.Nodes)
 		r.live.Nodes = nodes
 	}
-	paths = slices.Concat(paths, r.live.Ledger.Roots, r.live.Ledger.Below, r.live.Former.Roots, r.live.Former.Below)
+	paths := slices.Concat(slices.Collect(maps.Keys(ancestors)), r.live.Ledger.Roots, r.live.Ledger.Below, r.live.Former.Roots, r.live.Former.Below)
 	slices.SortFunc(paths, comparePaths)
-	return r.read(slices.Compact(paths))
+	if err := r.read(slices.Compact(paths)); err != nil {
+		return err
+	}
+	paths = make([]zkfs.Path, 0, len(wants))
+	for _, w := range wants {
+		if _, ok := r.live.Nodes[w.Path]; ok {
+			continue
+		}
+		if r.live.Nodes[w.Path.Parent()].Absent {
+			r.live.Nodes[w.Path] = zkfs.Node{Path: w.Path, Absent: true}
+		} else {
+			paths = append(paths, w.Path)
+		}
+	}
+	return r.read(paths)
 }
 
 // children finds what the layout owns and no longer declares, level by level:

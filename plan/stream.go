@@ -224,10 +224,11 @@ func (s *Stream) Observe(e Event) {
 		}
 	case EventCommitted, EventACLSet:
 		seconds := e.Elapsed.Seconds()
-		for _, h := range s.started {
+		n := min(len(e.Steps), len(s.started)) // they end in the order in which they began
+		for _, h := range s.started[:n] {
 			s.hook("apply_complete", "Applied", h, &seconds)
 		}
-		s.started = nil
+		s.started = s.started[n:]
 		if e.Kind == EventCommitted {
 			s.send(message{Message: fmt.Sprintf("Batch %d of %d committed", e.Batch, e.Batches), Type: "batch_committed", Batch: map[string]any{
 				"ensemble": e.Ensemble, "number": e.Batch, "of": e.Batches, "ops": e.Ops, "bytes": e.Bytes, "zxid": e.Zxid,

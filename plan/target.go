@@ -14,6 +14,9 @@ type Target interface {
 	Read(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path) ([]zkfs.Node, error)
 	// Multi carries all operations out, or none; a refusal is a *zkfs.MultiError.
 	Multi(ctx context.Context, ops []zkfs.Op) ([]zkfs.Result, error)
+	// SendMulti sends a multi and does not wait; answer does, and returns what
+	// Multi would. On one connection they are carried out in the order of sending.
+	SendMulti(ctx context.Context, ops []zkfs.Op) (answer func() ([]zkfs.Result, error))
 	// SetACL replaces an ACL whose version is aversion.
 	SetACL(ctx context.Context, path zkfs.Path, acl zkfs.ACL, aversion int32) (zkfs.Stat, error)
 	// Sync makes what follows see every earlier write of anyone.

@@ -115,7 +115,9 @@ func (a *app) observe(progress *term.Progress, several bool, e plan.Event) {
 		}
 		line = strings.TrimSuffix(line, "\n")
 	case plan.EventBatch:
-		progress.Set(prefix+"Writing batches", e.Batch-1, e.Batches)
+		if e.Batch == 1 {
+			progress.Set(prefix+"Writing batches", 0, e.Batches)
+		}
 	case plan.EventCommitted:
 		line = fmt.Sprintf("%sBatch %d of %d is committed: %d znodes", prefix, e.Batch, e.Batches, len(e.Steps))
 		if len(e.Steps) == 1 {

@@ -3,6 +3,7 @@ package zkconn
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lockform/lockform/zkfs"
 )
@@ -18,50 +19,80 @@ const maxTries = 4
 // are left to the caller. Requests of which none was sent, or that change
 // nothing, are tried again on the next connection.
 func (s *Session) call(ctx context.Context, rs ...*request) error {
-	effect, tries, most := false, 0, maxTries
+	tries, most := 0, maxTries
 	for _, r := range rs {
-		if size := len(r.frame) - 4; size > maxRequest {
-			return fmt.Errorf("%w: it has %d bytes, and %d is the most", zkfs.ErrTooLarge, size, maxRequest)
-		}
-		effect = effect || changes(r.op)
 		if r.op == opMultiRead {
 			most = 1 // there is another way
 		}
 	}
 	for {
-		if err := context.Cause(ctx); err != nil {
-			return fmt.Errorf("%w: %w", zkfs.ErrUnavailable, err)
-		}
-		w, err := s.connection(ctx)
+		w, err := s.start(ctx, rs...)
 		if err != nil {
 			return err
 		}
-		if !w.send(rs...) {
-			s.ended(w, w.cause())
-			continue
+		sent, broken, err := s.outcome(ctx, w, rs)
+		if err != nil || broken == nil {
+			return err
 		}
-		sent, broken, err := s.wait(ctx, w, rs)
-		switch {
-		case err == nil && broken == nil:
-			return nil
-		case err != nil && sent && effect:
-			return unknown(fmt.Errorf("%s has not answered: %w", w.host, err))
-		case err != nil:
-			return fmt.Errorf("%w: %s has not answered: %w", zkfs.ErrUnavailable, w.host, err)
-		case sent && effect && s.Err() != nil:
-			return unknown(s.Err())
-		case sent && effect:
-			return unknown(fmt.Errorf("the connection to %s broke: %s", w.host, causeText(broken)))
-		case sent:
+		if sent {
 			// A request that breaks every connection must not go on for ever.
 			if tries++; tries >= most {
-				return fmt.Errorf("%w: the connection to %s broke: %s", zkfs.ErrUnavailable, w.host, causeText(broken))
+				return unanswered(w, broken)
 			}
 		}
 		for _, r := range rs {
 			r.sent, r.err, r.done = false, nil, make(chan struct{})
 		}
 	}
+}
+
+// unanswered is the error of requests that changed nothing, or were not sent,
+// when the connection broke.
+func unanswered(w *wire, broken error) error {
+	return fmt.Errorf("%w: the connection to %s broke: %s", zkfs.ErrUnavailable, w.host, causeText(broken))
+}
+
+// start queues requests together on the present connection, or the next when
+// there is none, and returns it. An error means that none of them was sent.
+func (s *Session) start(ctx context.Context, rs ...*request) (*wire, error) {
+	for _, r := range rs {
+		if size := len(r.frame) - 4; size > maxRequest {
+			return nil, fmt.Errorf("%w: it has %d bytes, and %d is the most", zkfs.ErrTooLarge, size, maxRequest)
+		}
+	}
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return nil, fmt.Errorf("%w: %w", zkfs.ErrUnavailable, err)
+		}
+		w, err := s.connection(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if w.send(rs...) {
+			return w, nil
+		}
+		s.ended(w, w.cause())
+	}
+}
+
+// outcome waits for the answers to requests that were started on w. When the
+// connection broke before all had come and they may be sent again without harm,
+// there is no error, broken says why, and sent whether a server may have seen
+// any.
+func (s *Session) outcome(ctx context.Context, w *wire, rs []*request) (sent bool, broken, err error) {
+	sent, broken, err = s.wait(ctx, w, rs)
+	effect := sent && slices.ContainsFunc(rs, func(r *request) bool { return changes(r.op) })
+	switch {
+	case err != nil && effect:
+		err = unknown(fmt.Errorf("%s has not answered: %w", w.host, err))
+	case err != nil:
+		err = fmt.Errorf("%w: %s has not answered: %w", zkfs.ErrUnavailable, w.host, err)
+	case broken != nil && effect && s.Err() != nil:
+		err = unknown(s.Err())
+	case broken != nil && effect:
+		err = unknown(fmt.Errorf("the connection to %s broke: %s", w.host, causeText(broken)))
+	}
+	return sent, broken, err
 }
 
 // wait waits for the answers to requests that were queued on w. It returns

@@ -54,7 +54,7 @@ func (s *Session) Read(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path)
 // that, since the reply was too large for us, the parts are asked for singly.
 func (s *Session) readSome(ctx context.Context, parts zkfs.Parts, paths []zkfs.Path, nodes []zkfs.Node) error {
 	for i, path := range paths {
-		if _, err := s.serverPath(path); err != nil {
+		if err := absolute(path); err != nil {
 			return opFailed("read", path, err)
 		}
 		nodes[i].Path = path

@@ -115,7 +115,7 @@ func (s *Session) multiReadRequest(bundle []partRead) *request {
 	return newRequest(opMultiRead, func(w *jute.Writer) {
 		for _, p := range bundle {
 			writeMultiHeader(w, listing(p.op), false)
-			w.String(string(p.node.Path.Under(s.chroot)))
+			s.writePath(w, p.node.Path)
 			w.Bool(false)
 		}
 		writeMultiHeader(w, -1, true)

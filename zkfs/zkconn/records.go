@@ -55,17 +55,22 @@ func writeACL(w *jute.Writer, acl zkfs.ACL) {
 
 // writeData writes no data as an empty buffer: a null comes back as null, on
 // which other clients fail.
-func writeData(w *jute.Writer, data []byte) { w.Buffer(append([]byte{}, data...)) }
+func writeData(w *jute.Writer, data []byte) {
+	if data == nil {
+		data = []byte{}
+	}
+	w.Buffer(data)
+}
 
-func writeCreate(w *jute.Writer, path string, data []byte, acl zkfs.ACL, mode zkfs.CreateMode) {
-	w.String(path)
+func (s *Session) writeCreate(w *jute.Writer, path zkfs.Path, data []byte, acl zkfs.ACL, mode zkfs.CreateMode) {
+	s.writePath(w, path)
 	writeData(w, data)
 	writeACL(w, acl)
 	w.Int32(int32(mode))
 }
 
-func writeVersioned(w *jute.Writer, path string, version int32) {
-	w.String(path)
+func (s *Session) writeVersioned(w *jute.Writer, path zkfs.Path, version int32) {
+	s.writePath(w, path)
 	w.Int32(version)
 }
 
@@ -83,34 +88,37 @@ func readMultiHeader(r *jute.Reader) (kind int32, done bool) {
 
 // multiRequest makes the request of a transaction.
 func (s *Session) multiRequest(ops []zkfs.Op) (*request, error) {
-	paths := make([]string, len(ops))
+	size := 64
 	for i, op := range ops {
-		full, err := s.serverPath(op.Path)
+		err := absolute(op.Path)
 		if err == nil && (op.Kind < zkfs.OpCreate || op.Kind > zkfs.OpCheck) {
 			err = fmt.Errorf("%w: %v is no operation", zkfs.ErrBadArguments, op.Kind)
 		}
 		if err != nil {
 			return nil, &zkfs.MultiError{Index: i, Op: op, Err: err}
 		}
-		paths[i] = full
+		size += 32 + len(s.chroot) + len(op.Path) + len(op.Data)
+		for _, e := range op.ACL {
+			size += 12 + len(e.Scheme) + len(e.ID)
+		}
 	}
-	return newRequest(opMulti, func(w *jute.Writer) {
-		for i, op := range ops {
+	return newSizedRequest(opMulti, size, func(w *jute.Writer) {
+		for _, op := range ops {
 			switch op.Kind {
 			case zkfs.OpCreate:
 				writeMultiHeader(w, opCreate, false)
-				writeCreate(w, paths[i], op.Data, op.ACL, op.Mode)
+				s.writeCreate(w, op.Path, op.Data, op.ACL, op.Mode)
 			case zkfs.OpSet:
 				writeMultiHeader(w, opSetData, false)
-				w.String(paths[i])
+				s.writePath(w, op.Path)
 				writeData(w, op.Data)
 				w.Int32(op.Version)
 			case zkfs.OpDelete:
 				writeMultiHeader(w, opDelete, false)
-				writeVersioned(w, paths[i], op.Version)
+				s.writeVersioned(w, op.Path, op.Version)
 			case zkfs.OpCheck:
 				writeMultiHeader(w, opCheck, false)
-				writeVersioned(w, paths[i], op.Version)
+				s.writeVersioned(w, op.Path, op.Version)
 			}
 		}
 		writeMultiHeader(w, -1, true)

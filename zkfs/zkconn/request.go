@@ -29,8 +29,11 @@ type reply struct {
 }
 
 // newRequest makes a request of the record that body writes.
-func newRequest(op int32, body func(*jute.Writer)) *request {
-	var w jute.Writer
+func newRequest(op int32, body func(*jute.Writer)) *request { return newSizedRequest(op, 0, body) }
+
+// newSizedRequest is newRequest for a long record of about size bytes.
+func newSizedRequest(op int32, size int, body func(*jute.Writer)) *request {
+	w := jute.Writer{Buf: make([]byte, 0, size)}
 	w.Frame(func() {
 		w.Int32(0)
 		w.Int32(op)

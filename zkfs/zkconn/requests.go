@@ -11,12 +11,29 @@ import (
 	"github.com/lockform/lockform/zkfs/internal/jute"
 )
 
+// absolute checks what every path must be.
+func absolute(path zkfs.Path) error {
+	if !strings.HasPrefix(string(path), "/") {
+		return fmt.Errorf("%w: %q is not an absolute path", zkfs.ErrBadArguments, path)
+	}
+	return nil
+}
+
 // serverPath returns the server's name of a path below the chroot.
 func (s *Session) serverPath(path zkfs.Path) (string, error) {
-	if !strings.HasPrefix(string(path), "/") {
-		return "", fmt.Errorf("%w: %q is not an absolute path", zkfs.ErrBadArguments, path)
+	return string(path.Under(s.chroot)), absolute(path)
+}
+
+// writePath writes the server's name of an absolute path.
+func (s *Session) writePath(w *jute.Writer, path zkfs.Path) {
+	switch {
+	case s.chroot == "" || s.chroot == zkfs.Root:
+		w.String(string(path))
+	case path == zkfs.Root:
+		w.String(string(s.chroot))
+	default:
+		w.String(string(s.chroot), string(path))
 	}
-	return string(path.Under(s.chroot)), nil
 }
 
 // clientPath is the inverse of serverPath, for what the server returns.
@@ -38,12 +55,11 @@ func (s *Session) do(ctx context.Context, name string, op int32, path zkfs.Path,
 }
 
 func (s *Session) pathRequest(op int32, path zkfs.Path, body func(*jute.Writer)) (*request, error) {
-	full, err := s.serverPath(path)
-	if err != nil {
+	if err := absolute(path); err != nil {
 		return nil, err
 	}
 	return newRequest(op, func(w *jute.Writer) {
-		w.String(full)
+		s.writePath(w, path)
 		if body != nil {
 			body(w)
 		}
@@ -53,11 +69,10 @@ func (s *Session) pathRequest(op int32, path zkfs.Path, body func(*jute.Writer))
 func unwatched(w *jute.Writer) { w.Bool(false) }
 
 func (s *Session) createRequest(path zkfs.Path, data []byte, acl zkfs.ACL, mode zkfs.CreateMode) (*request, error) {
-	full, err := s.serverPath(path)
-	if err != nil {
+	if err := absolute(path); err != nil {
 		return nil, err
 	}
-	return newRequest(opCreate, func(w *jute.Writer) { writeCreate(w, full, data, acl, mode) }), nil
+	return newRequest(opCreate, func(w *jute.Writer) { s.writeCreate(w, path, data, acl, mode) }), nil
 }
 
 func (s *Session) createResult(r *request) (zkfs.Result, error) {
@@ -194,7 +209,41 @@ func (s *Session) multi(ctx context.Context, ops []zkfs.Op, r *request) ([]zkfs.
 	if err := s.call(ctx, r); err != nil {
 		return nil, opFailed("multi", ops[0].Path, err)
 	}
-	results, err := s.multiResults(ops, &r.reply)
+	return s.multiAnswer(ops, &r.reply)
+}
+
+// SendMulti sends a transaction without waiting for its answer; the function,
+// which must be called, waits for that and returns what Multi would. One session
+// carries its transactions out in the order in which they were sent, unless the
+// connection breaks in between: then any of those that were not answered may or
+// may not have been carried out, and one that was not sent is
+// zkfs.ErrUnavailable. None is sent again.
+func (s *Session) SendMulti(ctx context.Context, ops []zkfs.Op) (answer func() ([]zkfs.Result, error)) {
+	if len(ops) == 0 {
+		return func() ([]zkfs.Result, error) { return nil, nil }
+	}
+	r, err := s.multiRequest(ops)
+	if err != nil {
+		return func() ([]zkfs.Result, error) { return nil, err }
+	}
+	w, err := s.start(ctx, r)
+	return func() ([]zkfs.Result, error) {
+		var broken error
+		if err == nil {
+			_, broken, err = s.outcome(ctx, w, []*request{r})
+		}
+		if err == nil && broken != nil {
+			err = unanswered(w, broken)
+		}
+		if err != nil {
+			return nil, opFailed("multi", ops[0].Path, err)
+		}
+		return s.multiAnswer(ops, &r.reply)
+	}
+}
+
+func (s *Session) multiAnswer(ops []zkfs.Op, a *reply) ([]zkfs.Result, error) {
+	results, err := s.multiResults(ops, a)
 	var refused *zkfs.MultiError
 	if err != nil && !errors.As(err, &refused) {
 		err = opFailed("multi", ops[0].Path, err)

@@ -219,10 +219,16 @@ func (w *Writer) Buffer(b []byte) {
 	w.Buf = append(w.Buf, b...)
 }
 
-// String writes a string.
-func (w *Writer) String(s string) {
-	w.Int32(int32(len(s)))
-	w.Buf = append(w.Buf, s...)
+// String writes a string, given in one or several parts.
+func (w *Writer) String(parts ...string) {
+	n := 0
+	for _, s := range parts {
+		n += len(s)
+	}
+	w.Int32(int32(n))
+	for _, s := range parts {
+		w.Buf = append(w.Buf, s...)
+	}
 }
 
 // Strings writes a vector of strings.
