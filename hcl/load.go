@@ -210,7 +210,12 @@ func (l *loader) layout() *layout.Layout {
 	for _, in := range l.namespaces {
 		out.Namespaces = append(out.Namespaces, layout.Namespace{Declared: in.Declared})
 	}
-	for _, in := range l.locks {
+	if l.errors == 0 {
+		out.Digest = l.digest(out)
+	}
+	// Of a large layout there is no room for two forms at once.
+	out.Locks = make([]layout.Lock, 0, len(l.locks))
+	for i, in := range l.locks {
 		if in.policy.ok {
 			k := layout.Lock{Declared: in.Declared, Policy: in.policy.policy}
 			if in.base != nil {
@@ -218,9 +223,8 @@ func (l *loader) layout() *layout.Layout {
 			}
 			out.Locks = append(out.Locks, k)
 		}
+		l.locks[i] = nil
 	}
-	if l.errors == 0 {
-		out.Digest = l.digest(out)
-	}
+	l.locks = nil
 	return out
 }

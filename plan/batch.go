@@ -68,7 +68,7 @@ func (d *differ) apparatus() {
 		set(p, layout.KindLedger, l.ACL)
 	}
 	for _, p := range l.Path.Ancestors() {
-		if rec, ok := d.owned(p); ok && rec.Kind == layout.KindParent && d.byPath[p] == nil {
+		if rec, ok := d.owned(p); ok && rec.Kind == layout.KindParent && d.want(p) == nil {
 			set(p, layout.KindParent, l.Ancestor)
 		}
 	}
@@ -149,15 +149,14 @@ func rank(s *Step) int {
 // roots finds the topmost of what is managed after the plan.
 func (d *differ) roots() {
 	managed := func(p zkfs.Path) bool {
-		if i, ok := d.steps[p]; ok {
-			s := &d.e.Steps[i]
+		if s := d.step(p); s != nil {
 			return s.Kind != layout.KindLedger && !s.Has(Delete) && !s.Has(Disown)
 		}
 		return !p.Contains(d.l.Ledger) && d.owns(p)
 	}
 	// Sorting has moved the steps.
 	for i := range d.e.Steps {
-		d.steps[d.e.Steps[i].Path] = i
+		d.at(d.e.Steps[i].Path, i)
 	}
 	byParent := make(map[zkfs.Path][]zkfs.Path)
 	consider := func(p zkfs.Path) {
@@ -168,8 +167,8 @@ func (d *differ) roots() {
 	for i := range d.e.Steps {
 		consider(d.e.Steps[i].Path)
 	}
-	for p := range d.live.Nodes {
-		if _, ok := d.steps[p]; !ok {
+	for p := range d.live.seen.paths() {
+		if d.step(p) == nil {
 			consider(p)
 		}
 	}

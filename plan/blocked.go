@@ -14,8 +14,8 @@ import (
 // only when nothing stays below it.
 func (d *differ) undeclared() {
 	var paths []zkfs.Path
-	for p, n := range d.live.Nodes {
-		if _, done := d.steps[p]; done || n.Absent || len(n.Data) == 0 || d.wanting() && d.byPath[p] != nil {
+	for p := range d.live.seen.paths() {
+		if d.step(p) != nil || d.wanting() && d.want(p) != nil || len(d.node(p).Data) == 0 {
 			continue
 		}
 		if (p.Contains(d.l.Ledger) || d.live.Former.Exists() && p.Contains(d.live.Former.Path)) && d.keepsLedger(p) {
@@ -88,10 +88,10 @@ func (d *differ) ancestorACL(n zkfs.Node) (zkfs.ACL, bool) {
 // leftover deals with a namespace or lock that is not declared any more.
 func (d *differ) leftover(n zkfs.Node, rec layout.Record) {
 	s := Step{Address: rec.Address, Path: n.Path, Kind: rec.Kind, Pre: precondition(n), OldData: n.Data, Reason: "not declared any more"}
-	if p, ok := d.declares[rec.Address]; ok {
+	if p, ok := d.declares(rec.Address); ok {
 		s.Reason = fmt.Sprintf("it is declared at %s now", p)
 	}
-	if w := d.byPath[n.Path]; w != nil {
+	if w := d.want(n.Path); w != nil {
 		s.Pos = w.Pos
 	}
 	if d.o.Mode == Destroy {
@@ -179,7 +179,7 @@ func (d *differ) obstacles(n zkfs.Node, rec layout.Record, s Step) {
 			Address: rec.Address, Path: n.Path, Reason: reason, Pos: s.Pos, Holders: holders, Detail: fmt.Sprintf(format, args...),
 		})
 	}
-	switch w := d.byPath[n.Path]; {
+	switch w := d.want(n.Path); {
 	case w != nil && w.Protected:
 		block(BlockProtected, nil, "%s is declared with prevent_destroy.\nSet lifecycle { prevent_destroy = false } and apply that first.", n.Path)
 	case rec.Protected && w != nil:
@@ -230,7 +230,7 @@ func (d *differ) held(path zkfs.Path, holders []Holder, block func(BlockReason, 
 func (d *differ) foreign(n zkfs.Node) []string {
 	var names []string
 	for _, name := range n.Children {
-		if i, ok := d.steps[n.Path.Join(name)]; !ok || !d.e.Steps[i].Has(Delete) {
+		if s := d.step(n.Path.Join(name)); s == nil || !s.Has(Delete) {
 			names = append(names, name)
 		}
 	}

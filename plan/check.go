@@ -154,8 +154,7 @@ func (s *side) inUse(ctx context.Context, step *Step) (Problem, error) {
 	if step.Kind != layout.KindLock {
 		return p, nil
 	}
-	nodes := zkfs.Snapshot{step.Path: {Path: step.Path, Data: step.OldData}}
-	holders, err := readHolders(ctx, s.Target, nodes, []zkfs.Path{step.Path})
+	holders, err := readHolders(ctx, s.Target, func(zkfs.Path) []byte { return step.OldData }, []zkfs.Path{step.Path})
 	if err != nil {
 		return p, err
 	}

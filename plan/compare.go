@@ -14,16 +14,21 @@ var noOp = []Action{NoOp}
 
 // one compares one declared znode with the live tree.
 func (d *differ) one(w *want) {
-	if _, done := d.steps[w.Path]; done {
+	if d.step(w.Path) != nil {
 		return
 	}
-	n := d.node(w.Path)
+	n, _ := d.live.seen.peek(w.Path)
+	if w.state == recorded && !d.o.rotates(w) {
+		// It needs no parsing, and is most of a large tree.
+		d.add(Step{Address: w.Address, Path: w.Path, Kind: w.kind, Actions: noOp, Pre: precondition(n), Pos: w.Pos})
+		return
+	}
+	n = d.node(w.Path)
 	s := Step{Address: w.Address, Path: w.Path, Kind: w.kind, Pre: precondition(n), Pos: w.Pos}
 	if n.Absent {
 		d.create(w, s)
 		return
 	}
-	// What needs no parsing comes first: it is most of a large tree.
 	look := n.ACL != nil || n.Denied&zkfs.PartACL != 0 || d.o.rotates(w)
 	if !look && w.isRecord(d.l.Name, n.Stat.Aversion, n.Data) {
 		s.Actions = noOp
@@ -85,7 +90,7 @@ func (d *differ) create(w *want, s Step) {
 // resolve returns the ACL that a declared znode is to have. One that would
 // deny it to the planner itself is a problem.
 func (d *differ) resolve(w *want) zkfs.ACL {
-	acl := resolve(w.ACL, d.live.Identities)
+	acl := d.resolved(w.ACL)
 	need := zkfs.Read | zkfs.Write | zkfs.Admin
 	if w.kind == layout.KindNamespace {
 		need = zkfs.AllPerms
@@ -102,6 +107,26 @@ func (d *differ) resolve(w *want) zkfs.ACL {
 		})
 	}
 	return acl
+}
+
+// resolved is resolve, once for all znodes that share the written ACL.
+func (d *differ) resolved(written zkfs.ACL) zkfs.ACL {
+	if len(written) == 0 {
+		return resolve(written, d.live.Identities)
+	}
+	key := sharedACL{&written[0], len(written)}
+	acl, ok := d.acls[key]
+	if !ok {
+		acl = resolve(written, d.live.Identities)
+		d.acls[key] = acl
+	}
+	return acl
+}
+
+// A sharedACL tells the memory of an ACL from that of others.
+type sharedACL struct {
+	first *zkfs.Entry
+	n     int
 }
 
 // adopt takes over a znode that nobody owns.

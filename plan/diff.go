@@ -74,7 +74,8 @@ func unknown(l *layout.Layout, lives []*Live, o Options) []Problem {
 			if slices.ContainsFunc(live.declared(l, o), func(w *want) bool { return addr.Covers(w.Address) }) {
 				return true
 			}
-			for _, n := range live.Nodes {
+			for p := range live.seen.paths() {
+				n, _ := live.seen.node(p)
 				if rec, err := layout.ParseRecord(n.Data); err == nil && live.ours(l, rec) && addr.Covers(rec.Address) {
 					return true
 				}
@@ -120,14 +121,17 @@ type differ struct {
 
 	forget []string // ensembles that the ledger is not to name any more
 
-	wants    []*want
-	byPath   map[zkfs.Path]*want
-	declares map[layout.Address]zkfs.Path
-	steps    map[zkfs.Path]int // index into e.Steps
-	leaving  map[zkfs.Path]int // by parent: children that are to be deleted
-	needed   map[zkfs.Path]int // by parent: children that stay ours
-	problems []Problem
-	warnings []Problem
+	wants   []*want
+	index   map[zkfs.Path]int32 // into wants
+	steps   []int32             // of wants: index into e.Steps and one; 0: none
+	others  map[zkfs.Path]int   // of other znodes: index into e.Steps
+	leaving map[zkfs.Path]int   // by parent: children that are to be deleted
+	needed  map[zkfs.Path]int   // by parent: children that stay ours
+
+	addresses map[layout.Address]zkfs.Path // see declares
+	acls      map[sharedACL]zkfs.ACL       // see resolved
+	problems  []Problem
+	warnings  []Problem
 }
 
 func newDiffer(l *layout.Layout, live *Live, o Options) *differ {
@@ -136,13 +140,14 @@ func newDiffer(l *layout.Layout, live *Live, o Options) *differ {
 		wants:   live.declared(l, o),
 		leaving: make(map[zkfs.Path]int),
 		needed:  make(map[zkfs.Path]int),
+		acls:    make(map[sharedACL]zkfs.ACL),
 	}
-	d.steps, d.e.Steps = make(map[zkfs.Path]int, len(d.wants)), make([]Step, 0, len(d.wants))
-	d.byPath = make(map[zkfs.Path]*want, len(d.wants))
-	d.declares = make(map[layout.Address]zkfs.Path, len(d.wants))
-	for _, w := range d.wants {
-		d.byPath[w.Path], d.declares[w.Address] = w, w.Path
+	d.index = live.seen.index
+	if live.from != l {
+		d.index = newSeen(d.wants).index
 	}
+	d.steps, d.others = make([]int32, len(d.wants)), make(map[zkfs.Path]int)
+	d.e.Steps = make([]Step, 0, len(d.wants)+len(d.wants)/64) // not all have a want
 	if e, ok := l.Ensemble(live.Ensemble); ok {
 		d.e.Servers, d.e.Chroot, d.e.Connection = e.Servers, e.Chroot, e.Fingerprint()
 	}
@@ -178,9 +183,52 @@ func (d *differ) diff() {
 // wanting reports whether the plan brings about what is declared.
 func (d *differ) wanting() bool { return d.o.Mode != Destroy && len(d.o.Disown) == 0 }
 
+// want returns what is declared at a path, or nil.
+func (d *differ) want(p zkfs.Path) *want {
+	if i, ok := d.index[p]; ok {
+		return d.wants[i]
+	}
+	return nil
+}
+
+// declares returns where an address is declared.
+func (d *differ) declares(a layout.Address) (zkfs.Path, bool) {
+	if d.addresses == nil {
+		d.addresses = make(map[layout.Address]zkfs.Path, len(d.wants))
+		for _, w := range d.wants {
+			d.addresses[w.Address] = w.Path
+		}
+	}
+	p, ok := d.addresses[a]
+	return p, ok
+}
+
+// step returns the step of a path, or nil.
+func (d *differ) step(p zkfs.Path) *Step {
+	if i, ok := d.index[p]; ok {
+		if d.steps[i] == 0 {
+			return nil
+		}
+		return &d.e.Steps[d.steps[i]-1]
+	}
+	if i, ok := d.others[p]; ok {
+		return &d.e.Steps[i]
+	}
+	return nil
+}
+
+// at notes where the step of a path stands.
+func (d *differ) at(p zkfs.Path, i int) {
+	if n, ok := d.index[p]; ok {
+		d.steps[n] = int32(i) + 1
+	} else {
+		d.others[p] = i
+	}
+}
+
 // node returns a znode as it was read; one that was not is absent.
 func (d *differ) node(p zkfs.Path) zkfs.Node {
-	n, ok := d.live.Nodes[p]
+	n, ok := d.live.seen.node(p)
 	if !ok {
 		return zkfs.Node{Path: p, Absent: true}
 	}
@@ -206,7 +254,7 @@ func (d *differ) owns(p zkfs.Path) bool {
 
 // add appends a step.
 func (d *differ) add(s Step) {
-	d.steps[s.Path] = len(d.e.Steps)
+	d.at(s.Path, len(d.e.Steps))
 	d.e.Steps = append(d.e.Steps, s)
 	if s.Has(Delete) {
 		d.leaving[s.Path.Parent()]++
@@ -284,7 +332,7 @@ func (d *differ) imports() {
 			paths = append(paths, w.Path.String())
 		}
 		p := Problem{Summary: "The import does not fit the configuration", Address: im.To, Path: im.Path, Pos: im.Pos}
-		switch w := d.byPath[im.Path]; {
+		switch w := d.want(im.Path); {
 		case len(paths) > 0:
 			p.Detail = fmt.Sprintf("%s is declared with the path %s, not %s.\nZooKeeper has no rename: give the block the path of the znode.",
 				im.To, strings.Join(paths, " or "), im.Path)
@@ -302,7 +350,7 @@ func (d *differ) imports() {
 func (d *differ) ensureParents(path zkfs.Path, pos layout.Pos) {
 	nearest := zkfs.Root
 	for _, p := range path.Ancestors() {
-		if _, ok := d.steps[p]; ok {
+		if d.step(p) != nil {
 			nearest = p
 			continue
 		}
@@ -311,7 +359,7 @@ func (d *differ) ensureParents(path zkfs.Path, pos layout.Pos) {
 			nearest = p
 			continue
 		}
-		if w := d.byPath[p]; w != nil {
+		if w := d.want(p); w != nil {
 			d.one(w)
 			continue
 		}
@@ -326,7 +374,7 @@ func (d *differ) ensureParents(path zkfs.Path, pos layout.Pos) {
 		})
 		nearest = p
 	}
-	if _, ok := d.steps[nearest]; ok || nearest == zkfs.Root {
+	if nearest == zkfs.Root || d.step(nearest) != nil {
 		return
 	}
 	n := d.node(nearest)
@@ -349,7 +397,7 @@ func (d *differ) underneath(n zkfs.Node, path zkfs.Path, pos layout.Pos) {
 	default:
 		return
 	}
-	if w := d.byPath[path]; w != nil {
+	if w := d.want(path); w != nil {
 		b.Address = w.Address
 	}
 	d.e.Blocked = append(d.e.Blocked, b)

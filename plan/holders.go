@@ -59,8 +59,8 @@ func (h Holder) String() string {
 	return s + fmt.Sprintf(", token %d", h.Token)
 }
 
-// readHolders reads the contenders of locks whose records are in nodes.
-func readHolders(ctx context.Context, t Target, nodes zkfs.Snapshot, locks []zkfs.Path) (map[zkfs.Path][]Holder, error) {
+// readHolders reads the contenders of locks, given their data.
+func readHolders(ctx context.Context, t Target, data func(zkfs.Path) []byte, locks []zkfs.Path) (map[zkfs.Path][]Holder, error) {
 	all := make(map[zkfs.Path][]Holder)
 	if len(locks) == 0 {
 		return all, nil
@@ -87,7 +87,7 @@ func readHolders(ctx context.Context, t Target, nodes zkfs.Snapshot, locks []zkf
 		byPath[n.Path] = n
 	}
 	for _, n := range parents {
-		rec, err := layout.ParseRecord(nodes[n.Path].Data)
+		rec, err := layout.ParseRecord(data(n.Path))
 		if err != nil || rec.Policy == nil {
 			rec.Policy = &layout.Policy{}
 		}

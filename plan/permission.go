@@ -20,8 +20,10 @@ import (
 func (r *reader) parents() []zkfs.Path {
 	set := make(map[zkfs.Path]bool)
 	above := func(p zkfs.Path) {
-		for p = p.Parent(); p != zkfs.Root && (r.live.Nodes[p].Absent || r.live.Nodes[p].Path == ""); {
-			p = p.Parent()
+		for p = p.Parent(); p != zkfs.Root; p = p.Parent() {
+			if n, ok := r.live.seen.peek(p); ok && !n.Absent {
+				break
+			}
 		}
 		set[p] = true
 	}
@@ -34,7 +36,8 @@ func (r *reader) parents() []zkfs.Path {
 		last := zkfs.Path("")
 		for _, w := range wants {
 			declared[w.Path] = true
-			missing := r.live.Nodes[w.Path].Absent && w.Path.Parent() != last
+			n, _ := r.live.seen.peek(w.Path)
+			missing := n.Absent && w.Path.Parent() != last
 			if r.o.Mode == Normal && (missing || r.o.rotates(w)) {
 				above(w.Path)
 				last = w.Path.Parent()
@@ -42,8 +45,12 @@ func (r *reader) parents() []zkfs.Path {
 		}
 	}
 	if r.o.Mode != RefreshOnly {
-		for p, n := range r.live.Nodes {
-			if p == zkfs.Root || len(n.Data) == 0 || declared[p] || r.reserved(p) {
+		for p := range r.live.seen.paths() {
+			if p == zkfs.Root || declared[p] || r.reserved(p) {
+				continue
+			}
+			n, _ := r.live.seen.node(p)
+			if len(n.Data) == 0 {
 				continue
 			}
 			goes, stays := r.undeclared(n)
@@ -140,7 +147,7 @@ func (d *differ) permitted() {
 		switch {
 		case s.Has(Create):
 			// The ACL of a parent that is made too has the planner in it.
-			if j, ok := d.steps[parent]; !ok || !d.e.Steps[j].Has(Create) {
+			if above := d.step(parent); above == nil || !above.Has(Create) {
 				find(parent, zkfs.Create, s)
 			}
 		case s.Has(Rotate):
@@ -165,7 +172,7 @@ func (d *differ) permitted() {
 		// The history is written at the end, after the ACL changes, unless it has
 		// to tell of an unfinished run first.
 		history := lp.Join(historyName)
-		if i, ok := d.steps[history]; !ok || d.e.Steps[i].ACL == nil || d.live.Ledger.Unfinished() != nil {
+		if s := d.step(history); s == nil || s.ACL == nil || d.live.Ledger.Unfinished() != nil {
 			find(history, zkfs.Create, first)
 		}
 	} else {

@@ -17,20 +17,19 @@ type Live struct {
 	Identities []zkfs.Identity // of the session that read it
 	Ledger     Ledger          // Exists is false when there is none
 	Former     Ledger          // that the layout takes over, or has taken over; likewise
-	Nodes      zkfs.Snapshot   // declared paths, their ancestors, and what the ledger's roots lead to
 	Holders    map[zkfs.Path][]Holder
 	Parents    map[zkfs.Path]zkfs.ACL // of the znodes below which something may be created or deleted, as far as they could be read
 
-	from  *layout.Layout // wants was made from it
-	wants []*want
+	from *layout.Layout // what was read with it is compared with it
+	seen seen           // declared paths, their ancestors, and what the ledger's roots lead to
 }
 
-// declared returns the declared znodes, made once for Read and Diff.
+// declared returns the declared znodes, those of Read where the layout is the same.
 func (v *Live) declared(l *layout.Layout, o Options) []*want {
-	if v.from != l || v.wants == nil {
-		v.from, v.wants = l, declared(l, v.Ensemble, slices.Concat(l.Imports, o.Imports))
+	if v.from == l {
+		return v.seen.wants
 	}
-	return v.wants
+	return declared(l, v.Ensemble, slices.Concat(l.Imports, o.Imports))
 }
 
 // Read reads from one ensemble what Diff needs. It only reads, in batches: the
@@ -47,6 +46,9 @@ func Read(ctx context.Context, t Target, l *layout.Layout, ensemble string, o Op
 	}
 }
 
+// readBlock is how many declared znodes are looked at together.
+const readBlock = 4000
+
 // readTries bounds how often Read begins again because a znode was changed
 // between two of its reads.
 const readTries = 5
@@ -57,9 +59,10 @@ func readOnce(ctx context.Context, t Target, l *layout.Layout, ensemble string, 
 	live := &Live{
 		Ensemble:   ensemble,
 		Identities: planners(t.Identities()),
-		Nodes:      make(zkfs.Snapshot),
 		Holders:    make(map[zkfs.Path][]Holder),
 		Parents:    make(map[zkfs.Path]zkfs.ACL),
+		from:       l,
+		seen:       newSeen(declared(l, ensemble, slices.Concat(l.Imports, o.Imports))),
 	}
 	r := reader{ctx: ctx, t: t, l: l, o: o, live: live, below: make(map[zkfs.Path]int32)}
 	for _, step := range []func() error{r.ledger, r.known, r.children, r.acls, r.contenders} {
@@ -85,7 +88,7 @@ func (r *reader) read(paths []zkfs.Path) error {
 	var missing []zkfs.Path
 	seen := make(map[zkfs.Path]bool, len(paths))
 	for _, p := range paths {
-		if _, ok := r.live.Nodes[p]; !ok && !seen[p] {
+		if _, ok := r.live.seen.peek(p); !ok && !seen[p] {
 			seen[p] = true
 			missing = append(missing, p)
 		}
@@ -98,9 +101,53 @@ func (r *reader) read(paths []zkfs.Path) error {
 		return err
 	}
 	for _, n := range nodes {
-		r.live.Nodes[n.Path] = n
+		r.live.seen.put(n)
 		if !n.Absent {
 			r.below[n.Path.Parent()]++
+		}
+	}
+	return nil
+}
+
+// readDeclared reads the data of declared znodes that were not read yet: while
+// some are looked at, the next are read.
+func (r *reader) readDeclared(wants []*want) error {
+	type answer struct {
+		nodes []zkfs.Node
+		err   error
+	}
+	if len(wants) == 0 {
+		return nil
+	}
+	var some []*want // whose answer comes next
+	ask := func() chan answer {
+		some, wants = wants[:min(len(wants), readBlock)], wants[min(len(wants), readBlock):]
+		paths := make([]zkfs.Path, len(some))
+		for i, w := range some {
+			paths[i] = w.Path
+		}
+		c := make(chan answer, 1)
+		go func() {
+			nodes, err := r.t.Read(r.ctx, zkfs.PartData, paths)
+			c <- answer{nodes, err}
+		}()
+		return c
+	}
+	for next := ask(); len(some) > 0; {
+		got, asked := <-next, some
+		if got.err != nil {
+			return got.err
+		}
+		if next = nil; len(wants) > 0 {
+			next = ask()
+		} else {
+			some = nil
+		}
+		spread(len(asked), func(i int) { asked[i].settle(got.nodes[i], r.l.Name) })
+		for i, w := range asked {
+			if !got.nodes[i].Absent {
+				r.below[w.Path.Parent()]++
+			}
 		}
 	}
 	return nil
@@ -119,7 +166,7 @@ func (r *reader) ledger() error {
 		return r.noChroot()
 	}
 	for _, n := range nodes {
-		r.live.Nodes[n.Path] = n
+		r.live.seen.put(n)
 		if !n.Absent && n.Path != zkfs.Root {
 			r.below[n.Path.Parent()]++
 		}
@@ -151,9 +198,10 @@ func (r *reader) ledger() error {
 	}
 	for _, n := range nodes {
 		if n.Path == lp {
-			n.Data = r.live.Nodes[lp].Data
+			known, _ := r.live.seen.node(lp)
+			n.Data = known.Data
 		}
-		r.live.Nodes[n.Path] = n
+		r.live.seen.put(n)
 	}
 	return nil
 }
@@ -188,29 +236,28 @@ func (r *reader) known() error {
 			ancestors[p] = true
 		}
 	}
-	if len(r.live.Nodes) < len(wants) {
-		// A map that grows to its size moves everything several times.
-		nodes := make(zkfs.Snapshot, len(wants)+len(ancestors))
-		maps.Copy(nodes, r.live.Nodes)
-		r.live.Nodes = nodes
-	}
 	paths := slices.Concat(slices.Collect(maps.Keys(ancestors)), r.live.Ledger.Roots, r.live.Ledger.Below, r.live.Former.Roots, r.live.Former.Below)
 	slices.SortFunc(paths, comparePaths)
 	if err := r.read(slices.Compact(paths)); err != nil {
 		return err
 	}
-	paths = make([]zkfs.Path, 0, len(wants))
+	var below []*want
+	last, nothing := zkfs.Path(""), false // whether the last parent is absent
 	for _, w := range wants {
-		if _, ok := r.live.Nodes[w.Path]; ok {
+		if w.state != unread {
 			continue
 		}
-		if r.live.Nodes[w.Path.Parent()].Absent {
-			r.live.Nodes[w.Path] = zkfs.Node{Path: w.Path, Absent: true}
+		if p := w.Path.Parent(); p != last {
+			n, _ := r.live.seen.peek(p)
+			last, nothing = p, n.Absent
+		}
+		if nothing {
+			w.state = absent
 		} else {
-			paths = append(paths, w.Path)
+			below = append(below, w)
 		}
 	}
-	return r.read(paths)
+	return r.readDeclared(below)
 }
 
 // children finds what the layout owns and no longer declares, level by level:
@@ -220,18 +267,21 @@ func (r *reader) known() error {
 func (r *reader) children() error {
 	frontier := slices.Concat(r.live.Ledger.Below, r.live.Former.Below)
 	for _, p := range slices.Concat(r.live.Ledger.Roots, r.live.Former.Roots) {
-		if rec, err := layout.ParseRecord(r.live.Nodes[p].Data); err != nil || !r.live.ours(r.l, rec) {
+		n, _ := r.live.seen.node(p)
+		if rec, err := layout.ParseRecord(n.Data); err != nil || !r.live.ours(r.l, rec) {
 			frontier = append(frontier, p)
 		}
 	}
 	force := len(frontier)
-	for p := range r.live.Nodes {
-		frontier = append(frontier, p)
+	for p := range r.live.seen.paths() {
+		if w := r.live.seen.want(p); w == nil || w.state != recorded || w.kind != layout.KindLock {
+			frontier = append(frontier, p)
+		}
 	}
 	for len(frontier) > 0 {
 		var list []zkfs.Path
 		for i, p := range frontier {
-			n := r.live.Nodes[p]
+			n, _ := r.live.seen.node(p)
 			if !n.Absent && n.Stat.NumChildren > r.below[p] && (i < force || r.mayHold(n)) {
 				list = append(list, p)
 			}
@@ -247,12 +297,12 @@ func (r *reader) children() error {
 		}
 		var found []zkfs.Path
 		for _, n := range nodes {
-			known := r.live.Nodes[n.Path]
+			known, _ := r.live.seen.node(n.Path)
 			known.Children, known.Denied = n.Children, known.Denied|n.Denied
-			r.live.Nodes[n.Path] = known
+			r.live.seen.put(known)
 			for _, name := range n.Children {
 				child := n.Path.Join(name)
-				if _, ok := r.live.Nodes[child]; !ok && !r.reserved(child) {
+				if _, ok := r.live.seen.peek(child); !ok && !r.reserved(child) {
 					found = append(found, child)
 				}
 			}
@@ -275,7 +325,8 @@ func (r *reader) reserved(p zkfs.Path) bool {
 func (r *reader) mayHold(n zkfs.Node) bool {
 	rec, err := layout.ParseRecord(n.Data)
 	if err != nil {
-		return overwritten(n, &r.live.Ledger) && r.mayHold(r.live.Nodes[n.Path.Parent()])
+		above, _ := r.live.seen.node(n.Path.Parent())
+		return overwritten(n, &r.live.Ledger) && r.mayHold(above)
 	}
 	return r.live.ours(r.l, rec) && (rec.Kind == layout.KindNamespace || rec.Kind == layout.KindParent)
 }
@@ -298,7 +349,7 @@ func (r *reader) acls() error {
 		wants := r.live.declared(r.l, r.o)
 		look := make([]bool, len(wants))
 		spread(len(wants), func(i int) {
-			n := r.live.Nodes[wants[i].Path]
+			n, _ := r.live.seen.peek(wants[i].Path)
 			look[i] = !n.Absent && (all || !r.vouched(wants[i], n))
 		})
 		for i, w := range wants {
@@ -311,8 +362,12 @@ func (r *reader) acls() error {
 			for _, w := range wants {
 				wanted[w.Path] = true
 			}
-			for p, n := range r.live.Nodes {
-				if rec, err := layout.ParseRecord(n.Data); err == nil && !wanted[p] && r.live.ours(r.l, rec) && rec.Kind != layout.KindLock && p != r.l.Ledger {
+			for p := range r.live.seen.paths() {
+				if wanted[p] {
+					continue
+				}
+				n, _ := r.live.seen.node(p)
+				if rec, err := layout.ParseRecord(n.Data); err == nil && r.live.ours(r.l, rec) && rec.Kind != layout.KindLock && p != r.l.Ledger {
 					paths = append(paths, p)
 				}
 			}
@@ -336,10 +391,10 @@ func (r *reader) acls() error {
 		}
 	}
 	for _, n := range nodes[:len(paths)] {
-		known := r.live.Nodes[n.Path]
+		known, _ := r.live.seen.node(n.Path)
 		if n.Denied != 0 {
 			known.Denied |= n.Denied
-			r.live.Nodes[n.Path] = known
+			r.live.seen.put(known)
 			continue
 		}
 		if n.Absent || n.Stat.Czxid != known.Stat.Czxid || n.Stat.Version != known.Stat.Version {
@@ -347,7 +402,7 @@ func (r *reader) acls() error {
 		}
 		// The ACL belongs to the later Stat.
 		known.ACL, known.Stat, known.Denied = n.ACL, n.Stat, known.Denied|n.Denied
-		r.live.Nodes[n.Path] = known
+		r.live.seen.put(known)
 	}
 	return nil
 }
@@ -357,7 +412,7 @@ func (r *reader) vouched(w *want, n zkfs.Node) bool {
 	if !written(n, &r.live.Ledger) {
 		return false
 	}
-	if w.isRecord(r.l.Name, n.Stat.Aversion, n.Data) {
+	if w.state == recorded {
 		return true
 	}
 	rec, err := layout.ParseRecord(n.Data)
@@ -383,22 +438,27 @@ func (r *reader) contenders() error {
 	wanted := make(map[zkfs.Path]bool) // of those that have children
 	if r.o.Mode != Destroy {
 		for _, w := range r.live.declared(r.l, r.o) {
-			if r.live.Nodes[w.Path].Stat.NumChildren > 0 && !r.o.rotates(w) {
+			if n, _ := r.live.seen.peek(w.Path); n.Stat.NumChildren > 0 && !r.o.rotates(w) {
 				wanted[w.Path] = true
 			}
 		}
 	}
 	var locks []zkfs.Path
-	for p, n := range r.live.Nodes {
-		if n.Absent || n.Stat.NumChildren == 0 || n.Data == nil || wanted[p] {
+	for p := range r.live.seen.paths() {
+		n, _ := r.live.seen.peek(p)
+		if n.Stat.NumChildren == 0 || wanted[p] {
 			continue
 		}
+		n, _ = r.live.seen.node(p)
 		if rec, err := layout.ParseRecord(n.Data); err == nil && r.live.ours(r.l, rec) && rec.Kind == layout.KindLock {
 			locks = append(locks, p)
 		}
 	}
 	slices.SortFunc(locks, comparePaths)
-	holders, err := readHolders(r.ctx, r.t, r.live.Nodes, locks)
+	holders, err := readHolders(r.ctx, r.t, func(p zkfs.Path) []byte {
+		n, _ := r.live.seen.node(p)
+		return n.Data
+	}, locks)
 	if err != nil {
 		return err
 	}

@@ -21,23 +21,18 @@ type want struct {
 	spec   string
 	adopt  bool // by lifecycle or import
 
-	// same is data that was read and is what the record says, with the aversion
-	// sameAt: a large tree is compared once.
-	same   []byte
-	sameAt int32
+	// What was read of it; see seen.
+	state                       state
+	node                        *zkfs.Node // read
+	layout                      string     // recorded: whose name the record has
+	czxid                       int64      // recorded
+	version, aversion, children int32      // recorded
 }
 
 // isRecord reports whether data is the record of w.
 func (w *want) isRecord(name string, aversion int32, data []byte) bool {
-	if w.same != nil && w.sameAt == aversion && bytes.Equal(w.same, data) {
-		return true
-	}
 	written, err := w.record(name, aversion).Encode()
-	if err != nil || !bytes.Equal(written, data) {
-		return false
-	}
-	w.same, w.sameAt = data, aversion
-	return true
+	return err == nil && bytes.Equal(written, data)
 }
 
 // record returns what the znode's data is to be, given its aversion.
@@ -64,9 +59,15 @@ func declared(l *layout.Layout, ensemble string, imports []layout.Import) []*wan
 			locks[i].spec = k.Spec()
 		}
 	})
+	specs := make(map[string]string) // there are few
 	for i := range locks {
-		if locks[i].Ensemble == ensemble {
-			all = append(all, &locks[i])
+		if w := &locks[i]; w.Ensemble == ensemble {
+			if known, ok := specs[w.spec]; ok {
+				w.spec = known
+			} else {
+				specs[w.spec] = w.spec
+			}
+			all = append(all, w)
 		}
 	}
 	for _, im := range imports {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -77,9 +78,17 @@ func (a *app) options(ctx context.Context, f *layoutFlags) hcl.Options {
 	return o
 }
 
+// gcPercent is how much garbage there may be beside what is in use, unless GOGC
+// says otherwise. Of a layout and its plan nearly everything stays in use: less
+// than usual bounds the memory of large ones, and costs a tenth of the time.
+const gcPercent = 40
+
 // load reads the layout of the working directory and shows what is wrong with
 // it. The error is errReported when that has been said.
 func (a *app) load(ctx context.Context, f *layoutFlags) (*layout.Layout, error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	l, diags, err := a.read(ctx, a.options(ctx, f))
 	if err != nil {
 		return nil, err
