@@ -1,9 +1,13 @@
 package lock_test
 
 import (
+	"context"
+	"encoding/binary"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,8 +58,10 @@ func (c *course) session() *zkconn.Session {
 	return s
 }
 
-func (c *course) client() *lock.Client {
-	client, err := lock.Open(c.Context(), lock.Config{Conn: c.config()})
+func (c *course) client() *lock.Client { return c.clientOf(c.config()) }
+
+func (c *course) clientOf(cfg zkconn.Config) *lock.Client {
+	client, err := lock.Open(c.Context(), lock.Config{Conn: cfg})
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -114,14 +120,16 @@ func ratio(b *testing.B, got, want time.Duration, name string) {
 	b.ReportMetric(float64(got)/float64(want), name)
 }
 
-// BenchmarkAcquire takes and gives up a free lock: again and again, and one that
-// the session has not seen before. The floor is a bare create and delete by the
-// client library.
+// BenchmarkAcquire takes and gives up a free lock: again and again, for the first
+// time with its policy known, and for the first time by a client that knows
+// nothing of it and reads the policy before. The floor is a bare create and
+// delete by the client library.
 func BenchmarkAcquire(b *testing.B) {
 	c := onCourse(b)
 	client, conn := c.client(), c.library()
 	floor := string(zkfs.Path("/l/x-").Under(c.e.Chroot))
 	n := 0
+	first := func(kind string) zkfs.Path { return zkfs.Path(fmt.Sprintf("/%s%d", kind, n)) }
 	runs := []func(){
 		func() {
 			path, err := conn.Create(floor, nil, zk.FlagEphemeral|zk.FlagSequence, zk.WorldACL(zk.PermAll))
@@ -133,7 +141,8 @@ func BenchmarkAcquire(b *testing.B) {
 			}
 		},
 		func() { c.cycle(client, "/again") },
-		func() { c.cycle(client, zkfs.Path(fmt.Sprintf("/first%d", n))) },
+		func() { c.cycle(client, first("known")) },
+		func() { c.cycle(client, first("unknown")) },
 		func() { c.libraryCycle(conn, "/l") },
 	}
 	c.declare("/again")
@@ -141,7 +150,11 @@ func BenchmarkAcquire(b *testing.B) {
 	took := make([][]time.Duration, len(runs))
 	for b.Loop() {
 		n++
-		c.declare(zkfs.Path(fmt.Sprintf("/first%d", n)))
+		c.declare(first("unknown"))
+		c.declare(first("known"))
+		if _, err := client.Policy(b.Context(), first("known")); err != nil {
+			b.Fatal(err)
+		}
 		for i := range runs {
 			i = (i + n) % len(runs)
 			began := time.Now()
@@ -154,63 +167,190 @@ func BenchmarkAcquire(b *testing.B) {
 		p50[i] = median(took[i])
 	}
 	b.ReportMetric(float64(p50[0].Microseconds()), "floor-µs")
-	ratio(b, p50[1], p50[0], "again/floor")
-	ratio(b, p50[2], p50[0], "first/floor")
-	ratio(b, p50[3], p50[0], "zk.Lock/floor")
-	ratio(b, p50[1], p50[3], "again/zk.Lock")
+	for i, name := range []string{"floor", "again", "first", "first-unread", "zk.Lock"} {
+		if i > 0 {
+			ratio(b, p50[i], p50[0], name+"/floor")
+		}
+	}
+	ratio(b, p50[1], p50[4], "again/zk.Lock")
 }
 
-// BenchmarkHandoff passes one lock on among waiters, each with a session of its
-// own, who ask for it again as soon as they have given it up: the queue is
-// always so long. An operation is 500 handoffs, by us and by go-zookeeper.
+// BenchmarkHandoff passes one lock on among contenders, each with a session of
+// its own. An operation is a round in which all queue up and the lock then goes
+// from one to the next while at least so many wait; what is compared is the time
+// for one handoff by us and by go-zookeeper.
 func BenchmarkHandoff(b *testing.B) {
 	for _, waiters := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("waiters=%d", waiters), func(b *testing.B) {
-			c := onCourse(b)
-			c.declare("/lib")
-			clients := make([]*lock.Client, waiters)
-			conns := make([]*zk.Conn, waiters)
-			for i := range waiters {
-				clients[i], conns[i] = c.client(), c.library()
-			}
+			timed := min(waiters, 100)
+			c := newCrowd(b, waiters+timed)
 			var ours, theirs []time.Duration
 			for b.Loop() {
-				ours = append(ours, c.handoffs(waiters, func(i int) { c.cycle(clients[i], "/l") }))
-				theirs = append(theirs, c.handoffs(waiters, func(i int) { c.libraryCycle(conns[i], "/lib") }))
+				ours = append(ours, c.drain("/l", timed, c.ours))
+				theirs = append(theirs, c.drain("/lib", timed, c.theirs))
 			}
-			us, them := median(ours), median(theirs)
-			b.ReportMetric(handoffs/us.Seconds(), "handoffs/s")
-			b.ReportMetric(handoffs/them.Seconds(), "zk.Lock-handoffs/s")
-			ratio(b, them, us, "×zk.Lock")
+			c.report(timed, median(ours), median(theirs))
+			c.count(timed)
 		})
 	}
 }
 
-// handoffs is how many are timed together.
-const handoffs = 500
+// BenchmarkContention is the same lock under contenders who ask for it again as
+// soon as they have given it up: what joining the queue costs counts too, and
+// both processors are busy. An operation is 500 handoffs by each.
+func BenchmarkContention(b *testing.B) {
+	for _, waiters := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("waiters=%d", waiters), func(b *testing.B) {
+			const timed = 500
+			c := newCrowd(b, waiters)
+			var ours, theirs []time.Duration
+			for b.Loop() {
+				ours = append(ours, c.turn(timed, c.ours))
+				theirs = append(theirs, c.turn(timed, c.theirs))
+			}
+			c.report(timed, median(ours), median(theirs))
+		})
+	}
+}
 
-// handoffs lets all take the lock in turn, again and again, and returns how long
-// some handoffs take after all have queued.
-func (c *course) handoffs(waiters int, cycle func(i int)) time.Duration {
-	var mu sync.Mutex
-	var began, ended time.Time
-	n := 0
+// A crowd is many clients on a course, ours and the library's, whose traffic is
+// counted.
+type crowd struct {
+	*course
+	clients []*lock.Client
+	conns   []*zk.Conn
+	sent    atomic.Int64 // requests
+	bytes   atomic.Int64 // of replies and events
+}
+
+func newCrowd(b *testing.B, size int) *crowd {
+	c := &crowd{course: onCourse(b), clients: make([]*lock.Client, size), conns: make([]*zk.Conn, size)}
+	c.declare("/lib")
+	cfg := c.config()
+	cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "tcp", address)
+		return counted{conn, c}, err
+	}
+	for i := range size {
+		c.clients[i], c.conns[i] = c.clientOf(cfg), c.library()
+	}
+	return c
+}
+
+// A counted connection counts what goes over it: each request is written with
+// its length before it.
+type counted struct {
+	net.Conn
+	c *crowd
+}
+
+func (n counted) Read(p []byte) (int, error) {
+	got, err := n.Conn.Read(p)
+	n.c.bytes.Add(int64(got))
+	return got, err
+}
+
+func (n counted) Write(p []byte) (int, error) {
+	for rest := p; len(rest) >= 4; {
+		n.c.sent.Add(1)
+		rest = rest[min(len(rest), 4+int(binary.BigEndian.Uint32(rest))):]
+	}
+	return n.Conn.Write(p)
+}
+
+func (c *crowd) ours(i int)   { c.cycle(c.clients[i], "/l") }
+func (c *crowd) theirs(i int) { c.libraryCycle(c.conns[i], "/lib") }
+
+func (c *crowd) report(handoffs int, us, them time.Duration) {
+	c.ReportMetric(float64(handoffs)/us.Seconds(), "handoffs/s")
+	c.ReportMetric(float64(handoffs)/them.Seconds(), "zk.Lock-handoffs/s")
+	ratio(c.B, them, us, "×zk.Lock")
+}
+
+// count reports what a handoff among ours costs, from the second on: whoever gets
+// the lock from a client of another make lists once.
+func (c *crowd) count(timed int) {
+	var sent, bytes int64
+	var done atomic.Int32
+	c.drain("/l", timed, func(i int) {
+		c.ours(i)
+		switch int(done.Add(1)) {
+		case 1:
+			sent, bytes = c.sent.Load(), c.bytes.Load()
+		case timed:
+			sent, bytes = c.sent.Load()-sent, c.bytes.Load()-bytes
+		}
+	})
+	c.ReportMetric(float64(sent)/float64(timed-1), "requests/handoff")
+	c.ReportMetric(float64(bytes)/float64(timed-1), "reply-B/handoff")
+}
+
+// drain has all queue up behind a holder and take the lock in turn, and returns
+// how long the first so many handoffs take.
+func (c *crowd) drain(path zkfs.Path, timed int, cycle func(i int)) time.Duration {
+	block, err := c.zk.Create(c.Context(), path.Join("_c_00000000-0000-4000-8000-000000000000-lock-"), nil, zkfs.Open(), zkfs.EphemeralSequential)
+	if err != nil {
+		c.Fatal(err)
+	}
 	var all sync.WaitGroup
-	for i := range waiters {
+	var done atomic.Int32
+	var ended time.Time
+	for i := range c.clients {
+		all.Go(func() {
+			cycle(i)
+			if int(done.Add(1)) == timed {
+				ended = time.Now()
+			}
+		})
+	}
+	c.queued(path, len(c.clients)+1)
+	began := time.Now()
+	if err := c.zk.Delete(c.Context(), block.Path, zkfs.AnyVersion); err != nil {
+		c.Fatal(err)
+	}
+	all.Wait()
+	return ended.Sub(began)
+}
+
+// queued returns when so many contenders stand in the queue and nothing is asked
+// of the server any more: each has set its watch.
+func (c *crowd) queued(path zkfs.Path, contenders int) {
+	received := -1
+	for steady := 0; steady < 3; time.Sleep(10 * time.Millisecond) {
+		stat, _, err := c.zk.Exists(c.Context(), path)
+		if err != nil {
+			c.Fatal(err)
+		}
+		n := int(c.sent.Load())
+		if int(stat.NumChildren) == contenders && n == received {
+			steady++
+		} else {
+			steady = 0
+		}
+		received = n
+	}
+}
+
+// turn lets all take the lock in turn, again and again, and returns how long so
+// many handoffs take once all have had it twice.
+func (c *crowd) turn(timed int, cycle func(i int)) time.Duration {
+	from := 2 * len(c.clients)
+	var done atomic.Int32
+	var began, ended time.Time
+	var all sync.WaitGroup
+	for i := range c.clients {
 		all.Go(func() {
 			for {
 				cycle(i)
-				mu.Lock()
-				n++
+				n := int(done.Add(1))
 				switch n {
-				case 2 * waiters:
+				case from:
 					began = time.Now()
-				case 2*waiters + handoffs:
+				case from + timed:
 					ended = time.Now()
 				}
-				over := n >= 2*waiters+handoffs
-				mu.Unlock()
-				if over {
+				if n >= from+timed {
 					return
 				}
 			}

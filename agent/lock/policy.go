@@ -100,6 +100,9 @@ func modeOf(p layout.Policy, shared bool) string {
 func (s *session) contenderACL(p layout.Policy) (acl zkfs.ACL, private bool) {
 	others := p.ContenderACL
 	if others == nil {
+		if !p.Revocable {
+			return s.usualACL, s.sole
+		}
 		others = zkfs.ReadOnly()
 	}
 	private = s.sole

@@ -32,6 +32,7 @@ type session struct {
 	log      hclog.Logger
 	owners   []zkfs.Identity // of its contenders: digest:lf-<guid>
 	sole     bool            // nobody else can be one of them
+	usualACL zkfs.ACL        // of its contenders, where the policy says nothing
 	opened   zkconn.Instant
 	batcher  *batcher
 	policies *policyReader
@@ -94,6 +95,7 @@ func newSession(life context.Context, zs *zkconn.Session, key sessionKey, own *c
 	} else if s.owners = zs.Identities(); len(s.owners) == 0 {
 		s.owners = []zkfs.Identity{zkfs.Anyone}
 	}
+	s.usualACL = zkfs.ReadOnly().With(s.owners...)
 	go s.keep(life)
 	return s
 }

@@ -28,10 +28,16 @@ type reply struct {
 	body []byte
 }
 
-// newRequest makes a request of the record that body writes.
-func newRequest(op int32, body func(*jute.Writer)) *request { return newSizedRequest(op, 0, body) }
+// usualRequest is room for most requests: the path and data of a contender, or a
+// few checks.
+const usualRequest = 512
 
-// newSizedRequest is newRequest for a long record of about size bytes.
+// newRequest makes a request of the record that body writes.
+func newRequest(op int32, body func(*jute.Writer)) *request {
+	return newSizedRequest(op, usualRequest, body)
+}
+
+// newSizedRequest is newRequest for a record of about size bytes.
 func newSizedRequest(op int32, size int, body func(*jute.Writer)) *request {
 	w := jute.Writer{Buf: make([]byte, 0, size)}
 	w.Frame(func() {
