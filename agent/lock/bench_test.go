@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,6 +110,37 @@ func (c *course) libraryCycle(conn *zk.Conn, path zkfs.Path) {
 	}
 }
 
+// Curator's mutex is timed in a JVM of its own.
+type curator struct {
+	*course
+	line interface {
+		Send(testing.TB, string)
+		Next(testing.TB) string
+	}
+}
+
+func (c *course) curator() curator {
+	d := zktest.Java(c, "interop/testdata/Locks.java")
+	if got := d.Next(c); got != "ready" {
+		c.Fatalf("the driver printed %q at first", got)
+	}
+	c.declare("/curator")
+	t := curator{c, d}
+	t.time("time", 3000) // until the JVM has compiled what counts
+	return t
+}
+
+// time has the driver take a lock and returns what it measured.
+func (c curator) time(command string, args ...any) time.Duration {
+	c.line.Send(c, strings.TrimSpace(fmt.Sprintln(append([]any{command, "c mutex", c.e.Servers, "/curator"}, args...)...)))
+	var ns int64
+	answer := c.line.Next(c)
+	if _, err := fmt.Sscanf(answer, "c took %d", &ns); err != nil {
+		c.Fatal(answer)
+	}
+	return time.Duration(ns)
+}
+
 // median returns the middle one.
 func median(all []time.Duration) time.Duration {
 	slices.Sort(all)
@@ -147,9 +179,14 @@ func BenchmarkAcquire(b *testing.B) {
 	}
 	c.declare("/again")
 	c.cycle(client, "/again")
+	theirs := c.curator()
+	const block = 200 // of Curator's, which take turns with as many of all others
+	var curators []time.Duration
 	took := make([][]time.Duration, len(runs))
 	for b.Loop() {
-		n++
+		if n++; n%block == 1 {
+			curators = append(curators, theirs.time("time", block))
+		}
 		c.declare(first("unknown"))
 		c.declare(first("known"))
 		if _, err := client.Policy(b.Context(), first("known")); err != nil {
@@ -172,6 +209,7 @@ func BenchmarkAcquire(b *testing.B) {
 			ratio(b, p50[i], p50[0], name+"/floor")
 		}
 	}
+	ratio(b, median(curators), p50[0], "Curator/floor")
 	ratio(b, p50[1], p50[4], "again/zk.Lock")
 }
 
@@ -203,12 +241,23 @@ func BenchmarkContention(b *testing.B) {
 		b.Run(fmt.Sprintf("waiters=%d", waiters), func(b *testing.B) {
 			const timed = 500
 			c := newCrowd(b, waiters)
-			var ours, theirs []time.Duration
+			var ours, theirs, curators []time.Duration
+			var driver curator
+			const most = 100 // sessions of Curator, each with threads of its own
+			if waiters <= most {
+				driver = c.curator()
+			}
 			for b.Loop() {
 				ours = append(ours, c.turn(timed, c.ours))
 				theirs = append(theirs, c.turn(timed, c.theirs))
+				if waiters <= most {
+					curators = append(curators, driver.time("crowd", waiters, timed))
+				}
 			}
 			c.report(timed, median(ours), median(theirs))
+			if waiters <= most {
+				ratio(b, median(curators), median(ours), "×Curator")
+			}
 		})
 	}
 }

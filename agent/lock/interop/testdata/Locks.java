@@ -1,10 +1,13 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.CuratorFrameworkFactory;
 import org.apache.curator.framework.recipes.locks.InterProcessLock;
@@ -28,6 +31,11 @@ import org.apache.zookeeper.recipes.lock.WriteLock;
  *   give ID                                  says "ID given"
  *   loop ID KIND SERVERS PATH ROUNDS INSIDE  takes and gives; says "ID done", and
  *                                            "ID beside NAMES" when INSIDE showed others
+ *   time ID KIND SERVERS PATH TIMES          takes and gives; says "ID took NANOS", the
+ *                                            median of one time
+ *   crowd ID KIND SERVERS PATH N TIMES       N sessions take and give, again and again; says
+ *                                            "ID took NANOS" for so many times, after each
+ *                                            had it twice
  *
  * What fails says "ID failed MESSAGE".
  */
@@ -144,6 +152,44 @@ public class Locks {
         say(id + " done");
     }
 
+    static void time(String id, String kind, String servers, String path, int times) throws Exception {
+        long[] took = new long[times];
+        try (Lock lock = open(kind, servers, path)) {
+            for (int i = 0; i < times; i++) {
+                long began = System.nanoTime();
+                lock.take();
+                lock.give();
+                took[i] = System.nanoTime() - began;
+            }
+        }
+        Arrays.sort(took);
+        say(id + " took " + took[times / 2]);
+    }
+
+    static void crowd(String id, String kind, String servers, String path, int n, int times) throws Exception {
+        AtomicInteger done = new AtomicInteger();
+        AtomicLong began = new AtomicLong(), ended = new AtomicLong();
+        CountDownLatch over = new CountDownLatch(n);
+        for (int i = 0; i < n; i++) {
+            Lock lock = open(kind, servers, path);
+            start(id, () -> {
+                try (lock) {
+                    for (int count = 0; count < 2 * n + times; ) {
+                        lock.take();
+                        lock.give();
+                        count = done.incrementAndGet();
+                        if (count == 2 * n) began.set(System.nanoTime());
+                        if (count == 2 * n + times) ended.set(System.nanoTime());
+                    }
+                } finally {
+                    over.countDown();
+                }
+            });
+        }
+        over.await();
+        say(id + " took " + (ended.get() - began.get()));
+    }
+
     interface Work { void run() throws Exception; }
 
     static void start(String id, Work work) {
@@ -173,6 +219,12 @@ public class Locks {
                 break;
             case "loop":
                 start(w[1], () -> loop(w[1], w[2], w[3], w[4], Integer.parseInt(w[5]), w[6]));
+                break;
+            case "time":
+                start(w[1], () -> time(w[1], w[2], w[3], w[4], Integer.parseInt(w[5])));
+                break;
+            case "crowd":
+                start(w[1], () -> crowd(w[1], w[2], w[3], w[4], Integer.parseInt(w[5]), Integer.parseInt(w[6])));
                 break;
             default:
                 throw new Exception("no such command: " + line);
