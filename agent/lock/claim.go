@@ -30,8 +30,9 @@ type claim struct {
 	ctx context.Context // done when the claim is lost or given up, with the cause
 	end context.CancelCauseFunc
 
-	left chan struct{} // closed when the contender is gone
-	home *home         // where its policy was remembered; nil for a given one
+	left  chan struct{} // closed when the contender is gone
+	place int           // in session.claims, -1 when it is not there; guarded by session.mu
+	home  *home         // where its policy was remembered; nil for a given one
 
 	// Of a waiter, whose goroutine alone uses them; a hold's are followed.
 	ownWatch, policyWatch *zkconn.Watch
@@ -71,7 +72,7 @@ func (c *Client) newClaim(s *session, path zkfs.Path, p layout.Policy, o Options
 		owner: o.Owner, named: o.Owner != "", shared: o.Shared, opts: o,
 		mode:  modeOf(p, o.Shared),
 		since: time.Now(), policy: p,
-		left: make(chan struct{}),
+		left: make(chan struct{}), place: -1,
 	}
 	if !cl.named {
 		cl.owner = c.owner
@@ -135,13 +136,21 @@ func (cl *claim) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !there || stat.EphemeralOwner != cl.session() {
+		if !there || !cl.owns(stat) {
 			cl.removed()
 			return nil
 		}
 	}
 	cl.proved()
 	return nil
+}
+
+// owns reports whether a node is one that this claim made. The name does not
+// say it: without a GUID it comes back when the lock's znode is made anew.
+func (cl *claim) owns(stat zkfs.Stat) bool {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	return stat.Czxid == cl.token && stat.EphemeralOwner == cl.session()
 }
 
 // check ends the claim when its time has come: so early before the lease's end

@@ -170,7 +170,7 @@ func (cl *claim) watchNode(ctx context.Context, node zkfs.Path) (*zkconn.Watch, 
 // sawNode draws the conclusions from a nodePeek.
 func (cl *claim) sawNode(p *zkconn.Peek) (*zkconn.Watch, error) {
 	switch stat := p.Node.Stat; {
-	case errors.Is(p.Err, zkfs.ErrNoNode), p.Err == nil && stat.EphemeralOwner != cl.session():
+	case errors.Is(p.Err, zkfs.ErrNoNode), p.Err == nil && !cl.owns(stat):
 		if p.W != nil {
 			p.W.Stop()
 		}

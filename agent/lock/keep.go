@@ -62,21 +62,14 @@ func (s *session) keep(life context.Context) {
 func (s *session) all() []*claim {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]*claim, 0, len(s.claims))
-	for cl := range s.claims {
-		all = append(all, cl)
-	}
-	return all
+	return slices.Clone(s.claims)
 }
 
 // round does what is due and returns the time until something may be due again.
 func (s *session) round(ctx context.Context, beats *sync.WaitGroup) time.Duration {
 	now, every := zkconn.Now(), s.every()
 	s.mu.Lock()
-	claims := make([]*claim, 0, len(s.claims))
-	for cl := range s.claims {
-		claims = append(claims, cl)
-	}
+	claims := slices.Clone(s.claims)
 	missed := false
 	for b := range s.outstanding {
 		missed = missed || now.Sub(max(b.began, s.answered)) >= every

@@ -119,14 +119,21 @@ func (cl *claim) leave(ctx context.Context) error {
 }
 
 // ours returns the nodes that are to be deleted: those of a process around this
-// one are not.
-func (cl *claim) ours() []zkfs.Path {
+// one are not. A name without a GUID may be somebody else's by now.
+func (cl *claim) ours(ctx context.Context) ([]zkfs.Path, error) {
 	cl.mu.Lock()
-	defer cl.mu.Unlock()
+	nodes, recurs := cl.nodes, !cl.recipe.HasGUID()
 	if cl.around != nil {
-		return nil
+		nodes = nil
 	}
-	return cl.nodes
+	cl.mu.Unlock()
+	if len(nodes) > 0 && recurs {
+		stat, there, err := cl.s.Exists(ctx, nodes[0])
+		if err != nil || !there || !cl.owns(stat) {
+			return nil, err
+		}
+	}
+	return nodes, nil
 }
 
 // cleanNow tries once to delete the claim's nodes, and reports whether nothing
@@ -154,9 +161,9 @@ func (cl *claim) cleanNow(ctx context.Context, brief bool) bool {
 
 // giveUp deletes the claim's nodes, by signal where that passes the lock on.
 func (cl *claim) giveUp(ctx context.Context, brief bool) error {
-	nodes := cl.ours()
-	if len(nodes) == 0 {
-		return nil
+	nodes, err := cl.ours(ctx)
+	if err != nil || len(nodes) == 0 {
+		return err
 	}
 	signal := cl.bySignal(brief)
 	ops := deletions(nodes)
@@ -164,7 +171,7 @@ func (cl *claim) giveUp(ctx context.Context, brief bool) error {
 		ops = cl.signal()
 	}
 	epoch := cl.s.Epoch()
-	err := cl.s.batcher.do(ctx, &job{lock: cl.path, ops: ops})
+	err = cl.s.batcher.do(ctx, &job{lock: cl.path, ops: ops})
 	switch {
 	case err == nil:
 		if cl.home != nil && cl.holdEnded() && cl.s.Epoch() == epoch {
@@ -201,7 +208,13 @@ func (cl *claim) clean(ctx context.Context) {
 	if pending != nil {
 		<-pending // at its own time limit at the latest
 	}
-	over := cl.persist(ctx, func(ctx context.Context) error { return cl.deleteAll(ctx, cl.ours()) })
+	over := cl.persist(ctx, func(ctx context.Context) error {
+		nodes, err := cl.ours(ctx)
+		if err != nil {
+			return err
+		}
+		return cl.deleteAll(ctx, nodes)
+	})
 	if !over && uncertain {
 		over = cl.persist(ctx, cl.sweep)
 	}

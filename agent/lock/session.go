@@ -44,10 +44,10 @@ type session struct {
 	mu          sync.Mutex
 	homes       map[zkfs.Path]*home
 	inventories map[string]bool // of these layouts, the session was put in or could not be
-	claims      map[*claim]struct{}
-	idleSince   zkconn.Instant // when the last claim went
-	lastBeat    zkconn.Instant // when the latest acknowledged heartbeat was sent
-	answered    zkconn.Instant // when the latest acknowledgement came
+	claims      []*claim        // each knows its place in it
+	idleSince   zkconn.Instant  // when the last claim went
+	lastBeat    zkconn.Instant  // when the latest acknowledged heartbeat was sent
+	answered    zkconn.Instant  // when the latest acknowledgement came
 	nextBeat    zkconn.Instant
 	due         zkconn.Instant // when the keeper looks around next
 	outstanding map[*beat]struct{}
@@ -78,7 +78,6 @@ func newSession(life context.Context, zs *zkconn.Session, key sessionKey, own *c
 		opened:      zkconn.Now(),
 		homes:       make(map[zkfs.Path]*home),
 		inventories: make(map[string]bool),
-		claims:      make(map[*claim]struct{}),
 		outstanding: make(map[*beat]struct{}),
 		beaten:      make(chan struct{}),
 		kick:        make(chan struct{}, 1),
@@ -113,7 +112,8 @@ func (s *session) alive() bool {
 // add puts a claim under the keeper's care, from when its nodes are known.
 func (s *session) add(cl *claim) {
 	s.mu.Lock()
-	s.claims[cl] = struct{}{}
+	cl.place = len(s.claims)
+	s.claims = append(s.claims, cl)
 	s.mu.Unlock()
 	s.wakeBefore(zkconn.Now().Add(s.every()))
 }
@@ -121,7 +121,12 @@ func (s *session) add(cl *claim) {
 // remove ends the keeper's care, before the claim's nodes are deleted.
 func (s *session) remove(cl *claim) {
 	s.mu.Lock()
-	delete(s.claims, cl)
+	if last := len(s.claims) - 1; cl.place >= 0 {
+		s.claims[cl.place] = s.claims[last]
+		s.claims[cl.place].place = cl.place
+		s.claims[last] = nil
+		s.claims, cl.place = s.claims[:last], -1
+	}
 	if len(s.claims) == 0 {
 		s.idleSince = zkconn.Now()
 	}

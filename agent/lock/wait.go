@@ -226,8 +226,9 @@ type view struct {
 // view reads a listing. The errors say that the contender must leave.
 func (cl *claim) view(children []string) (view, error) {
 	cl.mu.Lock()
-	r, p, node, sequence := cl.recipe, cl.policy, cl.nodes[0], cl.sequence
+	r, p, nodes, sequence := cl.recipe, cl.policy, cl.nodes, cl.sequence
 	cl.mu.Unlock()
+	node := nodes[0]
 	v := view{own: node, semaphore: r.Semaphore()}
 	var s recipe.Stand
 	if v.semaphore {
@@ -243,6 +244,9 @@ func (cl *claim) view(children []string) (view, error) {
 	if recipe.CuratorSemaphore(s.Unknown) {
 		return v, fmt.Errorf("%w: the children %q belong to a semaphore of Curator, which gives out leases in no order that could be joined",
 			ErrForeignRecipe, s.Unknown)
+	}
+	for _, other := range nodes[1:] {
+		s.There = s.There && slices.Contains(children, other.Base())
 	}
 	if !s.There {
 		cl.removed()
