@@ -1,9 +1,12 @@
 package zkconn
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/lockform/lockform/zkfs"
@@ -281,7 +284,7 @@ func (t *watchTable) restore(zxid int64) []*request {
 		}
 		all, keys, size = append(all, r), nil, 0
 	}
-	for key := range t.waiting {
+	for _, key := range t.keys() {
 		if size += 4 + len(key.path); size > restoreSize {
 			flush()
 			size = 4 + len(key.path)
@@ -301,13 +304,21 @@ func writeSetWatches(w *jute.Writer, zxid int64, data, creation, children []stri
 	w.Strings(children)
 }
 
+// keys returns what is waited for, sorted: what happens to all at once happens
+// in one order each time. t.mu is held.
+func (t *watchTable) keys() []watchKey {
+	return slices.SortedFunc(maps.Keys(t.waiting), func(a, b watchKey) int {
+		return cmp.Or(strings.Compare(a.path, b.path), cmp.Compare(a.kind, b.kind))
+	})
+}
+
 // close ends all watches without an event.
 func (t *watchTable) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
-	for _, all := range t.waiting {
-		for _, w := range all {
+	for _, key := range t.keys() {
+		for _, w := range t.waiting[key] {
 			close(w.c)
 		}
 	}

@@ -3,6 +3,7 @@ package zkconn
 import (
 	"bufio"
 	"encoding/binary"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -264,7 +265,8 @@ func (w *wire) fail(err error) {
 
 	w.socket.Close()
 	w.s.ended(w, err)
-	for _, r := range left {
+	for _, xid := range slices.Sorted(maps.Keys(left)) { // in the order of asking
+		r := left[xid]
 		r.err = err
 		close(r.done)
 	}

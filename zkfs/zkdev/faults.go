@@ -170,6 +170,26 @@ func (s *Server) Sessions() []int64 {
 	return ids
 }
 
+// Node returns a znode as it is now, without its ACL: a look that is no request
+// and takes no time.
+func (s *Server) Node(path zkfs.Path) zkfs.Node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.tree.find(string(path))
+	if n == nil {
+		return zkfs.Node{Path: path, Absent: true}
+	}
+	st := n.stat()
+	return zkfs.Node{
+		Path: path, Data: slices.Clone(n.data), Children: n.children.names(),
+		Stat: zkfs.Stat{
+			Czxid: st.czxid, Mzxid: st.mzxid, Ctime: time.UnixMilli(st.ctime), Mtime: time.UnixMilli(st.mtime),
+			Version: st.version, Cversion: st.cversion, Aversion: st.aversion, EphemeralOwner: st.owner,
+			DataLength: st.dataLength, NumChildren: st.numChildren, Pzxid: st.pzxid,
+		},
+	}
+}
+
 // ExpireSession ends a session as if its time were over. It reports whether
 // there was one.
 func (s *Server) ExpireSession(id int64) bool {
