@@ -44,6 +44,10 @@ race: test ## the same as test
 properties: ## 2,000 random layouts and trees, planned, applied and cut off at random; SEED=N repeats a run
 	go test ./plan -count=1 -timeout 15m -run 'Propert' -rapid.checks=2000 $(if $(SEED),-rapid.seed=$(SEED))
 
+.PHONY: simulation
+simulation: ## 10,000 random runs of many clients with faults, by a clock of their own; SEEDS=N runs, SEED=N repeats one
+	go test ./agent/lock/simulation -timeout 30m -run Simulation $(if $(SEED),-count=20 -failfast -seeds=1 -seed=$(SEED),-count=1 -seeds=$(or $(SEEDS),10000))
+
 .PHONY: quick
 quick: ## the tests on the embedded server alone, for a look while editing
 	LOCKFORM_TEST_SERVERS=embedded go test -timeout 5m ./...
