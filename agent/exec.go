@@ -272,29 +272,43 @@ func whose(c lock.Contender) string {
 	return fmt.Sprintf("a client of %s, %q", c.Client, c.Data)
 }
 
-// release gives the locks up, the last first. A contender that cannot be
-// deleted goes with its session; that is told, and changes no exit code.
-func (r *runner) release(t taken) {
+// release gives the locks up, the last first, and reports whether all of them are
+// free. A contender that cannot be deleted goes with its session, which is
+// closed for it; what cannot be closed either expires. That is told, and changes
+// no exit code.
+func (r *runner) release(t taken) bool {
+	hurry := r.hurry
 	ctx, cancel := context.WithTimeout(context.Background(), r.patience())
 	defer cancel()
+	var kept []string
 	for i := len(t.grants) - 1; i >= 0; i-- {
 		g := t.grants[i]
-		if err := g.Release(ctx); err != nil && !r.hurry {
-			r.say("%s was not released: %v", g.path, err)
+		if err := g.Release(ctx); err != nil {
+			kept = append(kept, fmt.Sprintf("%s was not released: %v", g.path, err))
 		}
 	}
-	r.hurry = r.hurry || ctx.Err() != nil
+	r.hurry = hurry || ctx.Err() != nil
+	if len(kept) == 0 || r.disconnect() {
+		return true
+	}
+	if !hurry {
+		for _, line := range kept {
+			r.say("%s", line)
+		}
+	}
+	return false
 }
 
-// disconnect closes the client, and so gives up what is held. What cannot be
-// closed in time expires.
-func (r *runner) disconnect(held ...grant) {
+// disconnect closes the client, and so gives up what is held, and reports
+// whether that is over. What cannot be closed in time expires.
+func (r *runner) disconnect(held ...grant) bool {
 	if r.locker == nil {
-		return
+		return true
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.patience())
 	defer cancel()
-	if err := r.locker.close(ctx); err != nil {
+	err := r.locker.close(ctx)
+	if err != nil {
 		r.Logger.Debug("the session was not closed", "error", err)
 		for _, g := range held {
 			if !r.hurry {
@@ -303,6 +317,7 @@ func (r *runner) disconnect(held ...grant) {
 		}
 	}
 	r.locker = nil
+	return err == nil
 }
 
 // patience is how long giving up may take.

@@ -58,13 +58,15 @@ func (r *runner) hold(t taken) (int, error) {
 	h.hooks.acquired.finish(r, h.killTimeout())
 	// Without an answer from ZooKeeper up to now there will hardly be one.
 	r.hurry = h.lost != nil && !ours(h.lost)
-	if r.Hooks.OnReleased == "" && !r.again(err) {
+	switch {
+	case r.Hooks.OnReleased == "" && !r.again(err):
 		r.disconnect(t.grants...)
-	} else {
-		r.release(t)
+	case r.release(t):
+		released := r.startHook("-on-released", r.Hooks.OnReleased, h.env)
+		released.finish(r, hookTime)
+	case r.Hooks.OnReleased != "":
+		r.say("the hook -on-released was not started: the lock is free when its session expires")
 	}
-	released := r.startHook("-on-released", r.Hooks.OnReleased, h.env)
-	released.finish(r, hookTime)
 	h.hooks.lost.finish(r, hookTime)
 	return code, err
 }

@@ -261,6 +261,33 @@ func TestCloseReleasesAndEndsWaits(t *testing.T) {
 	})
 }
 
+// Close leaves itself the time to end the session, with which everything goes.
+func TestCloseEndsWhatCannotBeDeleted(t *testing.T) {
+	each(t, func(b *bench) {
+		path := b.declare("/l", nil)
+		c, err := lock.Open(b.ctx, lock.Config{Conn: b.conn()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		h := b.take(c, path, lock.Options{})
+		locked := zkfs.ACL{{Perms: zkfs.AllPerms &^ zkfs.Delete, Identity: zkfs.Anyone}}
+		if _, err := b.eye.SetACL(b.ctx, path, locked, zkfs.AnyVersion); err != nil {
+			b.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(b.ctx, time.Second)
+		defer cancel()
+		if err := c.Close(ctx); err != nil {
+			b.Error(err)
+		}
+		if n := len(b.queue(path).Contenders); n != 0 {
+			b.Errorf("%d contenders are left", n)
+		}
+		if h.Context().Err() == nil {
+			b.Error("the hold has not ended")
+		}
+	})
+}
+
 func TestABorrowedSessionStaysOpen(t *testing.T) {
 	each(t, func(b *bench) {
 		path := b.declare("/l", nil)

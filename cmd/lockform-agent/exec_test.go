@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,6 +187,38 @@ func TestTheEnvironmentIsPassedByteForByte(t *testing.T) {
 		}
 		if n := strings.Count(string(out), "LOCKFORM_NODE="); n != 1 {
 			t.Errorf("LOCKFORM_NODE stands there %d times", n)
+		}
+	})
+}
+
+// A contender that may not be deleted any more goes with its session. What says
+// that the lock is free runs after that.
+func TestWhatMayNotBeDeletedGoesWithTheSession(t *testing.T) {
+	eachServer(t, func(t *testing.T, e *zktest.Env, s *zkconn.Session) {
+		dir := t.TempDir()
+		cmd := agentCommand(e.Servers, "exec", "-on-released=echo >free", "/locks/a", "--", "sh", "-c", "echo >running; while [ ! -e go ]; do sleep 0.02; done; exit 3")
+		cmd.Dir, cmd.Stderr = dir, os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		if err := eventually(func() error { _, err := os.Stat(filepath.Join(dir, "running")); return err }); err != nil {
+			t.Fatal(err)
+		}
+		locked := zkfs.ACL{{Perms: zkfs.AllPerms &^ zkfs.Delete, Identity: zkfs.Anyone}}
+		if _, err := s.SetACL(t.Context(), "/locks/a", locked, zkfs.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, dir, "go", "")
+		_ = cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != 3 {
+			t.Errorf("exit code %d, not 3", got)
+		}
+		if names, _, err := s.Children(t.Context(), "/locks/a"); err != nil || len(names) > 0 {
+			t.Errorf("the contenders are %q, %v", names, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "free")); err != nil {
+			t.Error(err)
 		}
 	})
 }
