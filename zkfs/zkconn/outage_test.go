@@ -336,3 +336,54 @@ func TestRequestsGiveUpAfterASessionTimeout(t *testing.T) {
 		}
 	})
 }
+
+// A refusing connection takes no more than its first packets.
+type refusing struct {
+	net.Conn
+	left atomic.Int32
+}
+
+func (r *refusing) Write(p []byte) (int, error) {
+	if r.left.Add(-1) < 0 {
+		return 0, errors.New("the cable is cut")
+	}
+	return r.Conn.Write(p)
+}
+
+// A connection that breaks over what a session presents anew, its credentials and
+// watches, is one like any other.
+func TestAConnectionThatBreaksAtItsBeginning(t *testing.T) {
+	e := zktest.New(t, zktest.Embedded)
+	var dialed atomic.Int32
+	s := open(t, zkconn.Config{
+		Servers: e.Servers, Auth: []zkconn.Auth{zkconn.Digest("a", "b")},
+		Dial: func(ctx context.Context, address string) (net.Conn, error) {
+			var d net.Dialer
+			conn, err := d.DialContext(ctx, "tcp", address)
+			if dialed.Add(1) == 2 && err == nil {
+				r := &refusing{Conn: conn}
+				r.left.Store(1)
+				return r, nil
+			}
+			return conn, err
+		},
+	})
+	ctx := within(t, 10*time.Second)
+	mkdir(t, s, "/a")
+	_, _, w, err := s.GetW(ctx, "/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Dev.CloseConnection(s.ID())
+	if _, _, err := s.Get(ctx, "/a"); err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, zkconn.Config{Servers: e.Servers})
+	must(other.Set(ctx, "/a", nil, -1))(t)
+	if ev := next(t, w); ev.Type != zkconn.Changed {
+		t.Errorf("got %+v", ev)
+	}
+	if n := dialed.Load(); n < 3 {
+		t.Errorf("dialed %d times, want 3", n)
+	}
+}

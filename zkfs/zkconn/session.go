@@ -200,13 +200,13 @@ func (s *Session) established(w *wire, id int64, timeout time.Duration) error {
 	s.dialer.succeeded(w.host)
 	for _, a := range s.auth {
 		if w.greeted == nil || w.greeted.auth == nil || !a.Equal(*w.greeted.auth) {
-			w.send(s.authRequest(a))
+			w.post(s.authRequest(a))
 		}
 	}
 	if w.greeted != nil {
 		w.greeted.wire, s.greeted = w, w.greeted
 	}
-	w.send(s.watches.restore(s.lastZxid.Load())...)
+	w.post(s.watches.restore(s.lastZxid.Load())...)
 	s.announce()
 	s.log.Debug("connected", "server", w.host, "session", fmt.Sprintf("%#x", id), "timeout", timeout, "epoch", s.epoch)
 	return nil

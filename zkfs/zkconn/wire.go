@@ -123,8 +123,9 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// send queues requests, which go out in this order with nothing of ours
-// between them. It reports false when the connection has ended.
+// send sends requests, in this order with nothing of ours between them. It writes
+// them itself when nothing is under way, so that no lock may be held that the
+// end of the connection takes. It reports false when the connection has ended.
 func (w *wire) send(rs ...*request) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -138,6 +139,16 @@ func (w *wire) send(rs ...*request) bool {
 		w.wake.Signal()
 	}
 	return true
+}
+
+// post is send, and leaves the writing to the wire.
+func (w *wire) post(rs ...*request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead == nil {
+		w.enqueue(rs)
+		w.wake.Signal()
+	}
 }
 
 // enqueue gives requests their xids, queues them and returns their size. w.mu is
