@@ -84,6 +84,15 @@
 // the policy's, cut to a quarter of the time from the last heartbeat to D, so
 // that an election of a few seconds loses nothing.
 //
+// # When the policy changes
+//
+// A policy that is applied anew counts at once. Who waits follows its limits, and
+// leaves and queues anew, behind the others, where the contender would be another:
+// of other names, or with another ACL. Who holds follows max_hold, kill_timeout,
+// on_lost, heartbeat, rank and reentrant, and keeps the contender as it was made.
+// The session timeout is that of the next hold. A declaration that goes away ends
+// the waiting (ErrNotDeclared), and no hold.
+//
 // # What makes it fast
 //
 // A free lock costs two writes. One that is taken again and again needs no
