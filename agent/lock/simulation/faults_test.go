@@ -75,18 +75,15 @@ func (w *world) trouble(ctx context.Context, hosts []*host, random *rand.Rand, o
 		case 12:
 			later(h.name+" is cut off", h.isolate())
 		case 13:
-			var all []func()
-			for _, h := range hosts {
-				all = append(all, h.stall(true, true))
-			}
-			later("the server is frozen", func() {
-				for _, f := range all {
-					f()
-				}
-			})
+			later("the server is frozen", stallAll(hosts, true))
 		case 14:
 			w.expire(random)
-		case 15, 16:
+		case 15:
+			w.rob(random)
+		case 16:
+			// Who waits hears at once that its contender is gone and that it is its
+			// turn.
+			later("nobody hears anything", stallAll(hosts, false))
 			w.rob(random)
 		case 17:
 			w.rotate(pick(random, w.locks...), random)
@@ -102,6 +99,20 @@ func (w *world) trouble(ctx context.Context, hosts []*host, random *rand.Rand, o
 			w.stop()
 			wait(d)
 			w.start()
+		}
+	}
+}
+
+// stallAll keeps everything back that goes to the hosts, and with up also what
+// comes from them.
+func stallAll(hosts []*host, up bool) (undo func()) {
+	var all []func()
+	for _, h := range hosts {
+		all = append(all, h.stall(up, true))
+	}
+	return func() {
+		for _, f := range all {
+			f()
 		}
 	}
 }
@@ -137,7 +148,10 @@ func (w *world) rob(random *rand.Rand) {
 	if len(children) == 0 {
 		return
 	}
-	name := pick(random, children...)
+	name := pick(random, children[:min(2, len(children))]...)
+	if random.IntN(2) == 0 {
+		name = pick(random, children...)
+	}
 	w.logf("fault: a stranger deletes %s of %s", name, g.path)
 	c := w.takeAway(g, name)
 	if !w.strange(func(ctx context.Context) error { return w.stranger.Delete(ctx, g.path.Join(name), zkfs.AnyVersion) }) {
