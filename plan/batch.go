@@ -15,6 +15,9 @@ import (
 const MaxBatch = 512 << 10
 
 const (
+	// goodBatch is how large batches are where there are several: servers work
+	// on one while they read the next, and slower on larger ones.
+	goodBatch = 256 << 10
 	// overhead is kept free in every batch for the run in the ledger, the
 	// check of the apply lock and the entry of the history.
 	overhead = 8 << 10
@@ -218,61 +221,73 @@ func (e *Ensemble) ops(s *Step) []zkfs.Op {
 	return nil
 }
 
-// cut packs the steps into batches of at most limit bytes. A batch ends between two namespaces where
-// that is possible: a namespace goes together with its locks.
+// cut packs the steps into one batch of at most limit bytes, or into several. A
+// namespace goes together with its locks, unless that is more than the limit.
 func cut(e *Ensemble, limit int) []Batch {
 	reserve := ledgerBytes(e) + overhead
+	parts := make([]part, len(e.Steps))
+	var all part
+	for i := range parts {
+		parts[i] = e.part(i)
+		all.add(parts[i])
+	}
+	good := min(limit, goodBatch)
+	if reserve+all.bytes <= limit {
+		good = limit
+	}
 	var batches []Batch
-	current := Batch{Ops: 2, Bytes: reserve}
-	border := Batch{} // current as it was at the last border
-	emit := func(b Batch) {
-		if b.Ops > 2 {
-			batches = append(batches, b)
+	var current part
+	end := func() {
+		if current.ops > 0 {
+			batches = append(batches, Batch{current.from, current.to, 2 + current.ops, reserve + current.bytes})
+			current.from, current.ops, current.bytes = current.to, 0, 0
 		}
 	}
-	var last zkfs.Path
-	for i := range e.Steps {
-		s := &e.Steps[i]
-		ops := e.ops(s)
-		if len(ops) == 0 {
+	put := func(p part) {
+		if reserve+current.bytes+p.bytes > good {
+			end()
+		}
+		current.add(p)
+	}
+	for i := 0; i < len(parts); {
+		whole, group := parts[i], e.group(i)
+		for i++; i < len(parts) && e.group(i) == group; i++ {
+			whole.add(parts[i])
+		}
+		if reserve+whole.bytes <= limit {
+			put(whole)
 			continue
 		}
-		bytes := 0
-		for _, op := range ops {
-			bytes += opBytes(op, e.Chroot)
+		for _, p := range parts[whole.from:whole.to] {
+			put(p)
 		}
-		group := s.Path
-		if s.Kind == layout.KindLock {
-			group = s.Path.Parent()
-		}
-		if group != last {
-			last = group
-			border = current
-			border.To = i
-		}
-		for current.Bytes+bytes > limit && current.Ops > 2 {
-			end := border
-			if end.Ops <= 2 || end.To <= current.From {
-				// One namespace is more than a batch.
-				end = current
-				end.To = i
-			}
-			emit(end)
-			current = Batch{From: end.To, Ops: 2, Bytes: reserve}
-			for j := end.To; j < i; j++ {
-				for _, op := range e.ops(&e.Steps[j]) {
-					current.Ops++
-					current.Bytes += opBytes(op, e.Chroot)
-				}
-			}
-			border = Batch{}
-		}
-		current.Ops += len(ops)
-		current.Bytes += bytes
-		current.To = i + 1
 	}
-	emit(current)
+	end()
 	return batches
+}
+
+// A part is a run of steps, from ≤ i < to.
+type part struct{ from, to, ops, bytes int }
+
+// add appends what follows.
+func (p *part) add(next part) { p.to, p.ops, p.bytes = next.to, p.ops+next.ops, p.bytes+next.bytes }
+
+// part returns one step as a part.
+func (e *Ensemble) part(i int) part {
+	p := part{from: i, to: i + 1}
+	for _, op := range e.ops(&e.Steps[i]) {
+		p.ops++
+		p.bytes += opBytes(op, e.Chroot)
+	}
+	return p
+}
+
+// group returns what a step goes together with: the namespace.
+func (e *Ensemble) group(i int) zkfs.Path {
+	if s := &e.Steps[i]; s.Kind == layout.KindLock {
+		return s.Path.Parent()
+	}
+	return e.Steps[i].Path
 }
 
 // ledgerBytes returns how large the ledger can become in the plan's multis.
@@ -299,7 +314,10 @@ func ledgerBytes(e *Ensemble) int {
 // bytes, strings and buffers with 4 bytes of length before them (ZooKeeper's
 // jute).
 func opBytes(op zkfs.Op, chroot zkfs.Path) int {
-	n := 9 + 4 + len(op.Path.Under(chroot))
+	n := 9 + 4 + len(op.Path)
+	if chroot != zkfs.Root {
+		n += len(chroot)
+	}
 	switch op.Kind {
 	case zkfs.OpCreate:
 		n += 4 + len(op.Data) + 4 + 4
