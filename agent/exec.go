@@ -22,11 +22,11 @@ import (
 )
 
 // IsGuardian reports whether this process was started by an Exec as its
-// guardian; main then does nothing but os.Exit(Guardian(os.Args)).
-func IsGuardian(args []string) bool { return guardian.Called(args) }
+// guardian; main then does nothing but os.Exit(Guardian()).
+func IsGuardian() bool { return guardian.Called() }
 
 // Guardian is the main of a guardian. It returns an exit code.
-func Guardian(args []string) int { return guardian.Main(args) }
+func Guardian() int { return guardian.Main() }
 
 // An Exec runs a command while holding locks. Paths, Command and Connect are
 // required; the zero value of everything else is the usual.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -52,16 +53,23 @@ type hold struct {
 // both.
 func (r *runner) hold(t taken) (int, error) {
 	h := &hold{runner: r, taken: t, env: environ(r.base, t)}
-	defer h.unguard()
 	code, err := h.run()
-	h.guardian.Leave()
 	h.hooks.acquired.finish(r, h.killTimeout())
 	// Without an answer from ZooKeeper up to now there will hardly be one.
 	r.hurry = h.lost != nil && !ours(h.lost)
+	free := false
+	var leaving sync.WaitGroup // while the guardian goes
+	leaving.Go(func() {
+		if r.Hooks.OnReleased == "" && !r.again(err) {
+			free = r.disconnect(t.grants...)
+		} else {
+			free = r.release(t)
+		}
+	})
+	h.unguard()
+	leaving.Wait()
 	switch {
-	case r.Hooks.OnReleased == "" && !r.again(err):
-		r.disconnect(t.grants...)
-	case r.release(t):
+	case free:
 		released := r.startHook("-on-released", r.Hooks.OnReleased, h.env)
 		released.finish(r, hookTime)
 	case r.Hooks.OnReleased != "":

@@ -23,8 +23,8 @@ import (
 const scenario = "AGENT_TEST_SCENARIO"
 
 func TestMain(m *testing.M) {
-	if IsGuardian(os.Args) {
-		os.Exit(Guardian(os.Args))
+	if IsGuardian() {
+		os.Exit(Guardian())
 	}
 	if s := os.Getenv(scenario); s != "" {
 		os.Exit(runScenario(s, os.Args[1:]))

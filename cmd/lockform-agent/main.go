@@ -1,3 +1,8 @@
+// The agent waits for most of its life: how much of a container's time it may
+// compute need not be found out, again and again.
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command lockform-agent runs commands under declared locks, as
 // "lockform-agent help" says.
 package main
@@ -12,8 +17,8 @@ import (
 )
 
 func main() {
-	if agent.IsGuardian(os.Args) {
-		os.Exit(agent.Guardian(os.Args))
+	if agent.IsGuardian() {
+		os.Exit(agent.Guardian())
 	}
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }

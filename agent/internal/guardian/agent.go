@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/lockform/lockform/agent/internal/guardian/vigil"
 	"github.com/lockform/lockform/agent/internal/proc"
 )
 
@@ -19,8 +20,8 @@ type Guardian struct {
 	pipe *os.File
 }
 
-// Start starts a guardian: the program of this process once more, whose main
-// has to ask Called first thing. What Guard and Deadline say is in the pipe when
+// Start starts a guardian: the program of this process once more, which keeps the
+// vigil before it begins and whose main has to ask Called first thing. What Guard and Deadline say is in the pipe when
 // they return: it counts even if the agent dies before the guardian runs. Tell
 // is called before it is started, with the Guardian that it can tell something
 // already; it may be nil.
@@ -40,7 +41,7 @@ func Start(children *proc.Children, tell func(*Guardian)) (*Guardian, error) {
 	if tell != nil {
 		tell(g)
 	}
-	g.Child, err = children.Start("/proc/self/exe", []string{os.Args[0], argument, strconv.Itoa(os.Getpid())},
+	g.Child, err = children.Start("/proc/self/exe", []string{os.Args[0], vigil.Argument, strconv.Itoa(os.Getpid())},
 		&syscall.ProcAttr{
 			Env:   []string{"GOMAXPROCS=1"}, // it waits; and none of our secrets
 			Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), r.Fd()},
@@ -70,17 +71,9 @@ func (g *Guardian) Deadline(in time.Duration) {
 	g.say("deadline " + strconv.FormatInt(max(now.Nano()+int64(in), 1), 10) + "\n")
 }
 
-// Leave ends the guardian, in whatever state it is. Dismiss has to follow. Nil is
-// no guardian.
-func (g *Guardian) Leave() {
-	if g != nil {
-		_ = unix.Kill(g.PID, unix.SIGKILL) // a zombie at worst: Collect comes after it
-	}
-}
-
-// Dismiss ends the guardian and waits for it.
+// Dismiss ends the guardian, in whatever state it is, and waits for it.
 func (g *Guardian) Dismiss() {
-	g.Leave()
+	_ = unix.Kill(g.PID, unix.SIGKILL) // a zombie at worst: Collect comes after it
 	_, _ = g.Collect()
 	g.pipe.Close() // now nobody can take it for the death of the agent
 }

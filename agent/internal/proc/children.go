@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -206,14 +205,14 @@ func (c *Children) Alone() bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	self := os.Getpid()
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", self))
+	dir := "/proc/self/task/"
+	tasks, err := os.ReadDir(dir)
 	if err != nil {
 		return false
 	}
 	for _, task := range tasks {
-		list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", self, task.Name()))
-		if errors.Is(err, unix.ESRCH) {
+		list, err := readShort(dir + task.Name() + "/children")
+		if err == unix.ESRCH || err == unix.ENOENT {
 			continue // a thread that has ended
 		}
 		if err != nil {
@@ -232,6 +231,22 @@ func (c *Children) Alone() bool {
 		}
 	}
 	return true
+}
+
+// readShort reads a file of /proc that is shorter than a page. Package os would
+// prepare each for being waited for.
+func readShort(name string) ([]byte, error) {
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 4096)
+	n, err := unix.Read(fd, buf)
+	if err == nil && n == len(buf) {
+		err = unix.EFBIG
+	}
+	return buf[:max(n, 0)], err
 }
 
 // peek returns the pid of a dead child, 0 when there is none, and leaves it.
