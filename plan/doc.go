@@ -30,10 +30,11 @@
 //
 // # Applying
 //
-// Steps go into as few multis as possible. Each of them sets the ledger at its
-// expected version and checks our contender of the apply lock, so that it is
-// carried out once, and only by the holder. A reply that was lost is found out
-// from the ledger. ACLs follow one by one, since a multi cannot set them, each
+// Steps go into one multi where they fit, else into several, of which the next
+// are sent while earlier ones are under way. Each sets the ledger at its expected
+// version, checks our contender of the apply lock, and a znode that the one before
+// wrote: so it is carried out once, in its turn, and only by the holder. A reply
+// that was lost is found out from the ledger. ACLs follow one by one, since a multi cannot set them, each
 // at its expected version. An apply that stops half-way is continued by the same
 // plan, which the ledger names, or by a new plan of the same configuration,
 // which finds what was done done.

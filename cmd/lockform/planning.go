@@ -119,11 +119,12 @@ func (a *app) compare(ctx context.Context, l *layout.Layout, links []*link, o pl
 	progress := a.Progress("Reading the live tree")
 	defer progress.Stop()
 	var read atomic.Int64
+	declared := len(l.Namespaces) + len(l.Locks)
 	lives, errs := make([]*plan.Live, len(links)), make([]error, len(links))
 	var wg sync.WaitGroup
 	for i, link := range links {
 		wg.Go(func() {
-			t := counting{link, func(n int) { progress.Set("Reading the live tree", int(read.Add(int64(n))), 0) }}
+			t := counting{link, func(n int) { progress.Set("Reading the live tree", min(int(read.Add(int64(n))), declared), declared) }}
 			lives[i], errs[i] = plan.Read(ctx, t, l, link.name(), o)
 		})
 	}

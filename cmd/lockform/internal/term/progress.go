@@ -3,6 +3,7 @@ package term
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -71,13 +72,14 @@ func (p *Progress) Set(what string, done, total int) {
 	p.what, p.done, p.total = what, done, total
 }
 
-// draw rewrites the line: the work, how far, how fast and how long still.
+// draw rewrites the line: the work, how far, also as a bar, how fast and how long
+// still.
 func (p *Progress) draw() {
 	elapsed := time.Since(p.start)
 	line := p.what
 	switch {
 	case p.total > 0:
-		line += fmt.Sprintf(": %d of %d", p.done, p.total)
+		line += fmt.Sprintf(" %s %d of %d", bar(p.done, p.total), p.done, p.total)
 		if rate := float64(p.done) / elapsed.Seconds(); p.done > 0 && rate > 0 {
 			left := time.Duration(float64(p.total-p.done) / rate * float64(time.Second))
 			line += fmt.Sprintf(", %.0f/s, %s left", rate, left.Round(time.Second))
@@ -92,6 +94,13 @@ func (p *Progress) draw() {
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 	p.shown = true
+}
+
+// bar draws how much of the total is done.
+func bar(done, total int) string {
+	const cells = 20
+	n := max(0, min(cells, cells*done/total))
+	return "[" + strings.Repeat("#", n) + strings.Repeat(".", cells-n) + "]"
 }
 
 // Print writes a line to w, which may be the same terminal, out of the way of

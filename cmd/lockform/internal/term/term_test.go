@@ -86,8 +86,9 @@ func TestProgressLine(t *testing.T) {
 	}{
 		"Unknown":      {0, 0, "Reading (10s)"},
 		"Count":        {1000, 0, "Reading: 1000"},
-		"OfTotal":      {250, 1000, "Reading: 250 of 1000, 25/s, 30s left"},
-		"BeforeAnyOne": {0, 10, "Reading: 0 of 10"},
+		"OfTotal":      {250, 1000, "Reading [#####...............] 250 of 1000, 25/s, 30s left"},
+		"BeforeAnyOne": {0, 10, "Reading [....................] 0 of 10"},
+		"All":          {10, 10, "Reading [####################] 10 of 10, 1/s, 0s left"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
