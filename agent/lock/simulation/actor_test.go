@@ -99,7 +99,8 @@ func (a *actor) acquire(ctx context.Context, wants []*guarded, o lock.Options, l
 // work works for a while, until the end when one of the locks is lost, and then
 // for as long as stopping may take.
 func (a *actor) work(wants []*guarded, held []*lock.Held) {
-	span := a.upTo(pick(a.random, time.Millisecond, 20*time.Millisecond, 100*time.Millisecond, 3*time.Second))
+	span := a.upTo(pick(a.random, time.Millisecond, time.Millisecond, 20*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond,
+		100*time.Millisecond, 3*time.Second, 12*time.Second))
 	select {
 	case <-time.After(span):
 	case <-held[0].Context().Done():

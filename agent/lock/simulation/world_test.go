@@ -176,6 +176,9 @@ func (w *world) declare(path zkfs.Path) {
 	case 11:
 		p.Revocable = true
 	}
+	if w.random.IntN(8) == 0 {
+		p.MaxHold = 200 * time.Millisecond
+	}
 	if w.random.IntN(6) == 0 {
 		p.SessionTimeout = 5 * time.Second // another session than that of the others
 	}
