@@ -44,6 +44,18 @@ lock "e" {
   acl  = acl.read_only
 }
 `
+	// layoutLarge takes several batches after layoutBefore.
+	layoutLarge = layoutBefore + `
+namespace "many" {
+  for_each = toset([for i in range(6) : format("%02d", i)])
+  path     = "/many/${each.key}"
+  acl      = acl.read_only
+  lock "x" {
+    for_each = toset([for i in range(300) : format("%03d", i)])
+    path     = "x-${each.key}"
+  }
+}
+`
 )
 
 // A planner is somebody who runs the command in a directory of a layout.
@@ -102,17 +114,17 @@ func shape(t testing.TB, e *zktest.Env) []string {
 	return all
 }
 
-// killAt has an apply killed at one of its requests and the same plan applied
-// again. It returns the tree after that, and how many requests came before the
+// killAt has the apply of a layout, after layoutBefore, killed at one of its
+// requests and the same plan applied again. It returns the tree after that, and how many requests came before the
 // kill. Where cut is 0 nothing is killed.
-func killAt(t testing.TB, kind zktest.Kind, cut int, before bool) (tree []string, requests int) {
+func killAt(t testing.TB, kind zktest.Kind, after string, cut int, before bool) (tree []string, requests int) {
 	t.Helper()
 	e := zktest.New(t, kind)
 	p := newProxy(t, e.Addr, proxyKill)
 	who := planner{t, t.TempDir(), p.listener.Addr().String() + e.Chroot.String()}
 	who.write("layout.hcl", layoutBefore)
 	who.must("apply", "-auto-approve")
-	who.write("layout.hcl", layoutAfter)
+	who.write("layout.hcl", after)
 	who.must("plan", "-out=p.plan")
 
 	cmd := who.command("apply", "p.plan")
@@ -150,7 +162,7 @@ func killAt(t testing.TB, kind zktest.Kind, cut int, before bool) (tree []string
 func TestKilledAnywhereContinues(t *testing.T) {
 	for _, kind := range zktest.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
-			want, requests := killAt(t, kind, 0, false)
+			want, requests := killAt(t, kind, layoutAfter, 0, false)
 			if requests < 15 {
 				t.Fatalf("the apply sends %d requests, too few for this test", requests)
 			}
@@ -162,11 +174,27 @@ func TestKilledAnywhereContinues(t *testing.T) {
 				for _, before := range []bool{true, false} {
 					t.Run(fmt.Sprintf("%dOf%d/before=%v", cut, requests, before), func(t *testing.T) {
 						t.Parallel()
-						if got, _ := killAt(t, kind, cut, before); !slices.Equal(got, want) {
+						if got, _ := killAt(t, kind, layoutAfter, cut, before); !slices.Equal(got, want) {
 							t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 						}
 					})
 				}
+			}
+		})
+	}
+}
+
+// TestKilledWithBatchesInFlight kills an apply while several of its batches are
+// under way.
+func TestKilledWithBatchesInFlight(t *testing.T) {
+	want, requests := killAt(t, zktest.Embedded, layoutLarge, 0, false)
+	for i := range 7 {
+		// The batches are the last requests but those that end the apply.
+		cut, before := requests-9+i, i%2 == 0
+		t.Run(fmt.Sprintf("%dOf%d/before=%v", cut, requests, before), func(t *testing.T) {
+			t.Parallel()
+			if got, _ := killAt(t, zktest.Embedded, layoutLarge, cut, before); !slices.Equal(got, want) {
+				t.Errorf("got %d znodes, want %d, or others", len(got), len(want))
 			}
 		})
 	}
