@@ -55,6 +55,8 @@ type wire struct {
 	// Used by the reading goroutine alone.
 	in   *bufio.Reader
 	rest []byte // of a packet that the library is reading
+	// early holds answers to what greets the server that came before the session.
+	early [][]byte
 
 	greeted *greeting // what goes out with the connect request; nil for nothing
 

@@ -48,7 +48,7 @@ func (w *wire) packet() ([]byte, error) {
 		return nil, err
 	}
 	size := int(int32(binary.BigEndian.Uint32(head[:])))
-	if !w.live && (size < 20 || size > maxHello) {
+	if !w.live && (size < 16 || size > maxHello) {
 		return nil, w.stranger(head[:])
 	}
 	if size < 16 || size > maxReply {
@@ -120,11 +120,24 @@ func (w *wire) stranger(head []byte) error {
 	return &permanentError{fmt.Errorf("it is no ZooKeeper server: it answered %q", string(head)+string(more))}
 }
 
+// greets reports whether the xid is that of a request that went out together with
+// the one for the session. A server on Netty, as for TLS, answers a credential
+// before it gives the session.
+func (w *wire) greets(xid int32) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ours := w.pending[xid]
+	return ours && xid >= firstXid
+}
+
 // handle takes a packet; what belongs to the library becomes rest.
 func (w *wire) handle(packet []byte) error {
 	r := jute.NewReader(packet[4:])
 	if !w.live {
-		r.Int32()
+		if w.greets(r.Int32()) {
+			w.early = append(w.early, packet)
+			return nil
+		}
 		timeout := time.Duration(r.Int32()) * time.Millisecond
 		id := r.Int64()
 		if r.Buffer(); r.Err() != nil {
@@ -134,6 +147,12 @@ func (w *wire) handle(packet []byte) error {
 			return err
 		}
 		w.rest = packet
+		for _, p := range w.early {
+			if err := w.handle(p); err != nil {
+				return err
+			}
+		}
+		w.early = nil
 		return nil
 	}
 	xid, zxid, code := r.Int32(), r.Int64(), r.Int32()
