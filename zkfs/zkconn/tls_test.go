@@ -66,6 +66,17 @@ func TestTLS(t *testing.T) {
 					t.Errorf("the server knows another name: %q, %v", data, err)
 				}
 			})
+			// The real server on Netty answers a credential before it gives the session.
+			t.Run("OwnAuthGoesAhead", func(t *testing.T) {
+				ahead := cfg
+				ahead.OwnAuth, ahead.Ahead = zkconn.Digest("own", "secret"), []zkfs.Path{"/mine"}
+				s := open(t, ahead)
+				own := zkfs.ACL{{Perms: zkfs.AllPerms, Identity: zkfs.Digest("own", "secret")}}
+				must(s.Create(ctx, "/own", []byte("x"), own, zkfs.Ephemeral))(t)
+				if data, _, err := s.Get(ctx, "/own"); string(data) != "x" || err != nil {
+					t.Errorf("the credential does not count: %q, %v", data, err)
+				}
+			})
 			t.Run("NameInTheCertificate", func(t *testing.T) {
 				named := cfg
 				_, port, _ := net.SplitHostPort(addr)
