@@ -302,8 +302,12 @@ type found struct {
 
 // find looks for the claim's contenders by their GUID: in the name, or for
 // names without one in the data. Only what this session owns counts: a node of
-// an earlier session is dying.
+// an earlier session is dying. The sync comes first: the server may be another
+// one by now, which has not heard yet of what the first has committed.
 func (cl *claim) find(ctx context.Context) ([]found, error) {
+	if err := cl.s.Heartbeat(ctx, nil); err != nil {
+		return nil, err
+	}
 	children, _, err := cl.s.Children(ctx, cl.path)
 	if errors.Is(err, zkfs.ErrNoNode) {
 		return nil, nil

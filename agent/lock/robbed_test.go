@@ -61,3 +61,31 @@ func TestAContenderThatLacksANameIsNotGranted(t *testing.T) {
 		}
 	})
 }
+
+// The server that answers after a reconnection may lag behind the one that made
+// the contender: without a sync its listing may lack it, and another is made.
+func TestAContenderWithALostReplyIsLookedForBehindASync(t *testing.T) {
+	embedded(t, func(b *bench) {
+		path, c := b.declare("/l", nil), b.client()
+		s, err := c.Session(b.ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		lost := b.env.Dev.Inject(zkdev.Fault{Action: zkdev.CloseAfter, Kind: zkdev.OpCreate, Session: s.ID()})
+		refused := b.env.Dev.Inject(zkdev.Fault{Action: zkdev.Fail, Code: zkdev.NoAuth, Kind: zkdev.OpSync, Session: s.ID(), Times: 1000})
+		listed := b.env.Dev.Inject(zkdev.Fault{Action: zkdev.DelayReply, Kind: zkdev.OpGetChildren, Session: s.ID()})
+		defer listed.Cancel()
+		a := b.ask(c, path, lock.Options{Wait: lock.WaitFor(300 * time.Millisecond)})
+		until(b.T, "the contender is made", lost.Fired())
+		until(b.T, "a sync is asked for", refused.Fired())
+		if err := b.failed(a); !errors.Is(err, zkfs.ErrNoAuth) {
+			b.Errorf("got %v, want the sync's ErrNoAuth", err)
+		}
+		select {
+		case <-listed.Fired():
+			b.Error("the children were listed without a sync")
+		default:
+		}
+		refused.Cancel() // and the contender goes
+	})
+}
