@@ -197,7 +197,7 @@ func (d *differ) denied(path zkfs.Path, l *lack) {
 	d.e.Blocked = append(d.e.Blocked, Blocked{
 		Address: s.Address, Path: s.Path, Reason: BlockPermission, Pos: s.Pos, At: path, Lacks: l.perms,
 		Detail: fmt.Sprintf("For %s this run, %s, needs permission to %s on %s, and its ACL %q does not give it.\n"+
-			"Authenticate as somebody who has it, or have the ACL changed. Super users can go on: apply asks the server before it writes anything.", what, d.whoami(), permissionNames(l.perms), path, d.aclOf(path)),
+			"Authenticate as somebody who has it, or have the ACL changed.", what, d.whoami(), permissionNames(l.perms), path, d.aclOf(path)),
 	})
 }
 

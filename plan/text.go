@@ -123,21 +123,26 @@ func (p *Plan) SummaryLine() string {
 
 // verdict says what apply does with a plan of which something is blocked.
 func (p *Plan) verdict() string {
+	var all []Blocked
 	for i := range p.Ensembles {
-		if v := verdict(p.Ensembles[i].Blocked); v != drainable {
-			return v
-		}
+		all = append(all, p.Ensembles[i].Blocked...)
 	}
-	return drainable
+	return verdict(all)
 }
 
 const drainable = "apply will refuse this plan, or with -drain-timeout wait for the locks in use"
 
 func verdict(all []Blocked) string {
-	if slices.ContainsFunc(all, func(b Blocked) bool { return b.Reason != BlockHeld }) {
-		return "apply will refuse this plan"
+	only := func(reason BlockReason) bool {
+		return !slices.ContainsFunc(all, func(b Blocked) bool { return b.Reason != reason })
 	}
-	return drainable
+	switch {
+	case only(BlockHeld):
+		return drainable
+	case only(BlockPermission):
+		return "apply will refuse this plan, unless the server gives what it needs in spite of the ACLs"
+	}
+	return "apply will refuse this plan"
 }
 
 // Header says whether the ensemble's part is carried out as one, such as
