@@ -177,6 +177,7 @@ func (d *differ) diff() {
 	d.undeclared()
 	d.apparatus()
 	d.permitted()
+	d.succeeded()
 	d.finish()
 }
 

@@ -99,6 +99,48 @@ func (d *differ) locksOut() {
 	}
 }
 
+// succeeded warns when the identities of the last run lose ADMIN, such as when
+// a super user applies in place of the planner: they could change nothing any
+// more of what the plan touches.
+func (d *differ) succeeded() {
+	gone := slices.DeleteFunc(slices.Clone(d.live.Ledger.Planners), func(id zkfs.Identity) bool { return slices.Contains(d.live.Identities, id) })
+	var first *Step
+	more, names := 0, []string(nil)
+	for i := range d.e.Steps {
+		s := &d.e.Steps[i]
+		if s.ACL == nil || s.OldACL == nil || s.Has(Adopt) || s.Kind == layout.KindLedger {
+			continue
+		}
+		lost := false
+		for _, e := range revoked(s.OldACL, s.ACL) {
+			if e.Perms&zkfs.Admin != 0 && slices.Contains(gone, e.Identity) {
+				lost = true
+				if !slices.Contains(names, e.Identity.String()) {
+					names = append(names, e.Identity.String())
+				}
+			}
+		}
+		switch {
+		case lost && first == nil:
+			first = s
+		case lost:
+			more++
+		}
+	}
+	if first == nil {
+		return
+	}
+	where := first.Path.String()
+	if more > 0 {
+		where += " and " + count(more, "other znode", "others")
+	}
+	d.warnings = append(d.warnings, Problem{
+		Warning: true, Summary: "The planner of the last run loses its permissions", Address: first.Address, Path: first.Path, Pos: first.Pos,
+		Detail: fmt.Sprintf("This run, %s, takes permission to administer %s from %s, who applied last and could not do it again.\n"+
+			"Where both are to apply, grant all permissions to both in the acl blocks.", d.whoami(), where, strings.Join(names, " and ")),
+	})
+}
+
 // A lack is a permission on one znode that steps need and the planner has not.
 type lack struct {
 	perms zkfs.Perms

@@ -95,6 +95,30 @@ func TestPlanTellsWhatApplyWouldBeDenied(t *testing.T) {
 	}
 }
 
+// TestPlannerOfTheLastRun: who applies in another's place is told what that
+// one loses.
+func TestPlannerOfTheLastRun(t *testing.T) {
+	tree := newTree()
+	applyLayout(t, tree.session(planner), jobs(), Options{})
+	second := zkfs.Digest("second", "s")
+	other := tree.session(second)
+	other.super = true
+	p := makePlan(t, other, jobs(), Options{})
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0].Detail, "takes permission to administer /locks/jobs and 2 others from digest:planner:") {
+		t.Errorf("another identity: got %+v", p.Warnings)
+	}
+	if p := makePlan(t, tree.session(planner, second), jobs(), Options{}); len(p.Warnings) != 0 {
+		t.Errorf("both: got %+v", p.Warnings)
+	}
+	both := func(l *layout.Layout) {
+		all := zkfs.ACL{entry(zkfs.AllPerms, planner)}
+		l.Namespaces[0].ACL, l.Locks[0].ACL, l.Locks[1].ACL = all, all, all
+	}
+	if p := makePlan(t, other, jobs(both), Options{}); len(p.Warnings) != 0 {
+		t.Errorf("with an acl that names the first: got %+v", p.Warnings)
+	}
+}
+
 func TestFirstPlanTellsWhereTheLedgerCannotBe(t *testing.T) {
 	tree := newTree()
 	tree.put("/lockform", "", everyone(zkfs.Read))
