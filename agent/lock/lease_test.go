@@ -190,7 +190,8 @@ func TestAnIdleClientGetsItsLeaseBack(t *testing.T) {
 func TestHeartbeatsOfManyHolds(t *testing.T) {
 	embedded(t, func(b *bench) {
 		c := b.client()
-		p := policy(nil)
+		// So long that a slow machine misses no heartbeat.
+		p := policy(func(p *layout.Policy) { p.SessionTimeout = 9 * time.Second })
 		var all []*asked
 		for _, path := range b.locks(1100) {
 			all = append(all, b.ask(c, path, lock.Options{Policy: &p}))
