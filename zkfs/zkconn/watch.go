@@ -149,6 +149,9 @@ func (s *Session) watchRequest(op int32, full string, set **Watch) *request {
 		default:
 			return
 		}
+		if *set != nil { // answered before, on a connection that broke over another answer
+			(*set).Stop()
+		}
 		*set = s.watches.add(key, w.epoch)
 	}
 	return r

@@ -20,9 +20,10 @@ type Guardian struct {
 	pipe *os.File
 }
 
-// Start starts a guardian: the program of this process once more, which keeps the
-// vigil before it begins and whose main has to ask Called first thing. What Guard and Deadline say is in the pipe when
-// they return: it counts even if the agent dies before the guardian runs. Tell
+// Start starts a guardian: the program of this process once more, which keeps
+// the vigil before it begins and whose main has to ask Called first thing. What
+// Guard and Deadline say is in the pipe when they return: it counts even if the
+// agent dies before the guardian runs. Tell
 // is called before it is started, with the Guardian that it can tell something
 // already; it may be nil.
 func Start(children *proc.Children, tell func(*Guardian)) (*Guardian, error) {
