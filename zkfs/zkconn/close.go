@@ -35,6 +35,9 @@ func (s *Session) cleanUp() {
 		}
 	}()
 	<-s.done
+	// end may not be that far yet. On a connection that still takes it, the
+	// library's Close would be waited for until its next ping.
+	s.dialer.close(s.Err())
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
