@@ -37,7 +37,7 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 	defer said()
 	var sides []plan.Side
 	for _, l := range links {
-		side, queued, release, err := a.lockLedger(ctx, f, p, l)
+		side, queued, release, err := a.lockLedger(ctx, f, p, l, progress)
 		waited = waited || queued
 		if err != nil {
 			return waited, err
@@ -54,7 +54,7 @@ func (a *app) carryOut(ctx context.Context, f *applyFlags, p *plan.Plan, links [
 		a.observe(progress, len(links) > 1, e)
 	}
 	if !a.mute {
-		fmt.Fprintln(a.Out)
+		progress.Print(a.Out, "")
 	}
 	if err := plan.Apply(ctx, p, sides, o); err != nil {
 		return waited, err
@@ -140,7 +140,7 @@ func (a *app) observe(progress *term.Progress, several bool, e plan.Event) {
 
 // lockLedger makes the ledger of one ensemble ready and takes its apply lock. It
 // tells whether it had to wait; the function gives the lock up.
-func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *link) (side plan.Side, waited bool, release func(), err error) {
+func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *link, progress *term.Progress) (side plan.Side, waited bool, release func(), err error) {
 	path, err := plan.Prepare(ctx, l, p, l.name())
 	if err != nil {
 		return side, waited, nil, err
@@ -159,7 +159,7 @@ func (a *app) lockLedger(ctx context.Context, f *applyFlags, p *plan.Plan, l *li
 		OnQueued: func(q lock.Queued) {
 			queued.Store(true)
 			if !a.mute && f.lockTimeout > 0 {
-				fmt.Fprintf(a.Err, "Waiting up to %s for the apply lock, which %s holds.\n", f.lockTimeout, contender(q.Behind))
+				progress.Print(a.Err, fmt.Sprintf("Waiting up to %s for the apply lock, which %s holds.", f.lockTimeout, contender(q.Behind)))
 			}
 		},
 	})
