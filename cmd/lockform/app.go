@@ -72,7 +72,7 @@ func (a *app) commands() []*cli.Command {
 	return []*cli.Command{
 		a.validate(), a.format(), a.plan(), a.apply(), a.destroy(), a.show(), a.locks(),
 		a.state(), a.history(), a.importCommand(), a.forceUnlock(),
-		a.graph(), a.console(), a.doctor(),
+		a.graph(), a.console(), a.doctor(), a.ui(),
 		a.dev(), cmdline.Version("lockform", a.Out), cmdline.Help("lockform help plan"),
 	}
 }

@@ -58,23 +58,10 @@ func (a *app) runDoctor(ctx context.Context, f *layoutFlags, asJSON bool) error 
 	}
 	progress := a.Progress("Looking at the ensembles")
 	defer progress.Stop()
-	report := doctor.Report{Time: time.Now()}
-	patients := make([]patient, len(l.Ensembles))
-	var wg sync.WaitGroup
-	for i, e := range l.Ensembles {
-		wg.Go(func() { patients[i] = a.examine(ctx, e, l.Ledger, len(l.Ensembles) > 1, report.Time) })
+	report, err := a.examination(ctx, l)
+	if err != nil {
+		return err
 	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	var locks []live.Lock
-	for _, p := range patients {
-		report.Add(p.Ensemble, p.findings)
-		locks = append(locks, p.locks...)
-	}
-	report.Findings = append(report.Findings, doctor.Deadlocks(locks)...)
-	report.Sort()
 	progress.Stop()
 	if asJSON {
 		err = report.JSON(a.Out)
@@ -85,6 +72,28 @@ func (a *app) runDoctor(ctx context.Context, f *layoutFlags, asJSON bool) error 
 		err = errReported
 	}
 	return err
+}
+
+// examination is what doctor finds out about all ensembles.
+func (a *app) examination(ctx context.Context, l *layout.Layout) (doctor.Report, error) {
+	report := doctor.Report{Time: time.Now()}
+	patients := make([]patient, len(l.Ensembles))
+	var wg sync.WaitGroup
+	for i, e := range l.Ensembles {
+		wg.Go(func() { patients[i] = a.examine(ctx, e, l.Ledger, len(l.Ensembles) > 1, report.Time) })
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return report, context.Cause(ctx)
+	}
+	var locks []live.Lock
+	for _, p := range patients {
+		report.Add(p.Ensemble, p.findings)
+		locks = append(locks, p.locks...)
+	}
+	report.Findings = append(report.Findings, doctor.Deadlocks(locks)...)
+	report.Sort()
+	return report, nil
 }
 
 // A patient is what was found out about one ensemble.

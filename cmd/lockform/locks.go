@@ -13,6 +13,7 @@ import (
 	"github.com/lockform/lockform/agent/lock"
 	"github.com/lockform/lockform/cmd/internal/cmdline"
 	"github.com/lockform/lockform/cmd/lockform/internal/live"
+	"github.com/lockform/lockform/plan"
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
 )
@@ -153,21 +154,26 @@ func (a *app) managedLocks(ctx context.Context, ledger zkfs.Path, links []*link)
 	}
 	var all []live.Lock
 	for i, t := range trees {
-		var paths []zkfs.Path
-		address := map[zkfs.Path]layout.Address{}
-		for _, n := range t.Nodes {
-			if n.Managed && n.Record.Kind == layout.KindLock {
-				paths = append(paths, n.Path)
-				address[n.Path] = n.Record.Address
-			}
-		}
-		locks, err := queues(ctx, links[i], paths, address, len(links) > 1)
+		locks, err := treeLocks(ctx, links[i], t, len(links) > 1)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, locks...)
 	}
 	return all, nil
+}
+
+// treeLocks reads the queues of the locks in a tree.
+func treeLocks(ctx context.Context, l *link, t plan.Tree, several bool) ([]live.Lock, error) {
+	var paths []zkfs.Path
+	address := map[zkfs.Path]layout.Address{}
+	for _, n := range t.Nodes {
+		if n.Managed && n.Record.Kind == layout.KindLock {
+			paths = append(paths, n.Path)
+			address[n.Path] = n.Record.Address
+		}
+	}
+	return queues(ctx, l, paths, address, several)
 }
 
 // namedLocks reads the queues of the paths of each ensemble.

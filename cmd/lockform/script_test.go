@@ -166,7 +166,7 @@ var scrubbed = []struct {
 	{regexp.MustCompile(`/t\d+-\d+\b`), "/CHROOT"},
 	{regexp.MustCompile(`[\w.-]+@[\w.-]+:\d+`), "USER@HOST:PID"},
 	{regexp.MustCompile(`(\r\x1b\[K[^\r\n\x1b]*)+\r\x1b\[K`), ""}, // what took long
-	{regexp.MustCompile(`\r\n`), "\n"}, // of a terminal
+	{regexp.MustCompile(`\r\n`), "\n"},                            // of a terminal
 	{regexp.MustCompile(` +\n`), "\n"},
 }
 

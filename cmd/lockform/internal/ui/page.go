@@ -1,0 +1,271 @@
+package ui
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lockform/lockform/agent/lock"
+	"github.com/lockform/lockform/cmd/lockform/internal/live"
+	"github.com/lockform/lockform/plan"
+	"github.com/lockform/lockform/zkfs/layout"
+)
+
+// How much a page has at most: what is more is told, and found by searching.
+const (
+	maxRows    = 500
+	maxWaiters = 10
+	maxLines   = 1000
+)
+
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"time":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+	"amount": amount,
+	"number": func(f float64) string {
+		if f < 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.4g", f)
+	},
+	"plural": func(n int, one, many string) string {
+		if n == 1 {
+			return one
+		}
+		return many
+	},
+}).ParseFS(files, "page.html.tmpl"))
+
+func amount(n int64) string {
+	if n < 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
+}
+
+// content is what the page's template shows.
+type content struct {
+	Query              string
+	QueuesAt, SurveyAt time.Time
+	Problems           []plan.Problem
+	Several            bool // ensembles
+
+	Locks, Held, Waiting int
+	Deadlocks            []string
+	Rows                 []row
+	Shown, All           int
+	Hidden               bool // there are more rows
+
+	Survey  Survey
+	Plan    []line
+	PlanCut int
+}
+
+// A row is a znode of the tree.
+type row struct {
+	Ensemble, Path, Address, Policy, State, Class string
+	Holders, Waiters                              []person
+	More                                          int // waiters that are not shown
+}
+
+// A person is a contender.
+type person struct {
+	Name, Where, Mode, Since string
+	Token                    int64 // of a holder
+	Notes                    []string
+}
+
+// A line is one of a plan's text.
+type line struct{ Class, Text string }
+
+// content looks, and makes what matches the query ready to be shown.
+func (h *Handler) content(ctx context.Context, query string) (*content, error) {
+	queues, at, err := h.queues.get(ctx, h.base)
+	if err != nil {
+		return nil, err
+	}
+	survey, surveyed, err := h.survey.get(ctx, h.base)
+	if err != nil {
+		return nil, err
+	}
+	c := &content{
+		Query: query, QueuesAt: at, SurveyAt: surveyed, Survey: survey.Survey,
+		Problems: merge(queues.Problems, survey.Problems), Several: len(survey.Report.Ensembles) > 1,
+	}
+	c.rows(queues.Nodes, at)
+	c.Plan, c.PlanCut = survey.lines, survey.cut
+	return c, nil
+}
+
+// merge leaves out what was said by both looks.
+func merge(a, b []plan.Problem) []plan.Problem {
+	all := slices.Clone(a)
+	for _, p := range b {
+		if !slices.ContainsFunc(a, func(q plan.Problem) bool { return q.Summary == p.Summary && q.Detail == p.Detail }) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// rows makes the tree: all of it when it fits, and the locks in use first when
+// it does not.
+func (c *content) rows(nodes []Node, now time.Time) {
+	var locks []live.Lock
+	var found []int // indices of nodes
+	for i := range nodes {
+		n := &nodes[i]
+		if l := n.Lock; l != nil {
+			locks = append(locks, *l)
+			c.Locks++
+			c.Waiting += len(l.Queue.Waiters())
+			if len(l.Queue.Holders()) > 0 {
+				c.Held++
+			}
+		}
+		if n.has(c.Query) {
+			found = append(found, i)
+		}
+	}
+	for _, d := range live.Deadlocks(locks) {
+		c.Deadlocks = append(c.Deadlocks, d.String())
+	}
+	c.All = len(found)
+	if len(found) > maxRows {
+		c.Hidden = true
+		slices.SortStableFunc(found, func(a, b int) int { return cmp.Compare(nodes[b].busy(), nodes[a].busy()) })
+		found = found[:maxRows]
+		slices.Sort(found)
+	}
+	c.Shown = len(found)
+	for _, i := range found {
+		c.Rows = append(c.Rows, nodes[i].row(now))
+	}
+}
+
+// busy is the length of a lock's queue.
+func (n *Node) busy() int {
+	if n.Lock == nil {
+		return 0
+	}
+	return len(n.Lock.Queue.Contenders)
+}
+
+// has reports whether something of the node has the text in it.
+func (n *Node) has(text string) bool {
+	text = strings.ToLower(strings.TrimSpace(text))
+	in := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
+	if text == "" || in(n.Path.String()) || in(string(n.Address)) {
+		return true
+	}
+	return n.Lock != nil && slices.ContainsFunc(n.Lock.Queue.Contenders, func(c lock.Contender) bool { return in(c.Owner) || in(c.Host) })
+}
+
+func (n *Node) row(now time.Time) row {
+	r := row{Ensemble: n.Ensemble, Path: n.Path.String(), Address: string(n.Address)}
+	if n.Lock == nil {
+		r.State, r.Class = string(n.Kind), "dim"
+		return r
+	}
+	q := n.Lock.Queue
+	r.State, r.Policy = n.Lock.State(), policy(q.Policy)
+	holders, waiters := q.Holders(), q.Waiters()
+	switch {
+	case q.Absent || q.Denied:
+		r.Class = "bad"
+	case len(waiters) > 0:
+		r.Class = "warn"
+	case len(holders) == 0:
+		r.Class = "dim"
+	}
+	r.More = max(0, len(waiters)-maxWaiters)
+	for _, c := range holders {
+		r.Holders = append(r.Holders, newPerson(*n.Lock, c, now))
+	}
+	for _, c := range waiters[:len(waiters)-r.More] {
+		r.Waiters = append(r.Waiters, newPerson(*n.Lock, c, now))
+	}
+	return r
+}
+
+func newPerson(l live.Lock, c lock.Contender, now time.Time) person {
+	p := person{Name: c.Owner, Notes: live.Notes(l, c, now)}
+	if p.Name == "" {
+		p.Name = fmt.Sprintf("session 0x%x", uint64(c.Session))
+	}
+	if c.Host != "" {
+		p.Where = c.Host
+		if c.PID != 0 {
+			p.Where = fmt.Sprintf("%s:%d", c.Host, c.PID)
+		}
+	} else if c.Client != "" {
+		p.Where = c.Client
+	}
+	if c.Mode == "shared" {
+		p.Mode = c.Mode
+	}
+	if !c.Since.IsZero() {
+		p.Since = fmt.Sprintf("%s (%s)", c.Since.UTC().Format("2006-01-02 15:04:05"), now.Sub(c.Since).Round(time.Second))
+	}
+	if c.Holds {
+		p.Token = c.Token
+	}
+	return p
+}
+
+// policy tells the mode, and the recipe where it is not the usual one.
+func policy(p *layout.Policy) string {
+	if p == nil {
+		return "none that can be read"
+	}
+	text := string(p.Mode)
+	if p.Mode == layout.Semaphore {
+		text = fmt.Sprintf("%s of %d", p.Mode, p.Permits)
+	}
+	if p.Recipe != layout.DefaultPolicy().Recipe {
+		text += ", " + string(p.Recipe)
+	}
+	return text
+}
+
+// A planned survey has of its plan what is shown, in place of all of it.
+type planned struct {
+	Survey
+	lines []line
+	cut   int // lines that are not among them
+	sum   plan.Summary
+	made  bool
+}
+
+func newPlanned(s Survey) planned {
+	p := planned{Survey: s}
+	p.Plan = nil
+	if s.Plan == nil {
+		return p
+	}
+	p.made, p.sum = true, s.Plan.Summary()
+	var text strings.Builder
+	_ = s.Plan.WriteText(&text, plan.TextOptions{}) // a strings.Builder takes everything
+	all := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
+	p.cut = max(0, len(all)-maxLines)
+	for _, s := range all[:len(all)-p.cut] {
+		p.lines = append(p.lines, line{class(s), strings.Clone(s)})
+	}
+	return p
+}
+
+// class is how a line of a plan is coloured: by its sign.
+func class(s string) string {
+	switch sign, _, _ := strings.Cut(strings.TrimLeft(s, " "), " "); sign {
+	case "+":
+		return "add"
+	case "~", ">":
+		return "change"
+	case "-", "!":
+		return "remove"
+	}
+	return "plain"
+}
