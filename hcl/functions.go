@@ -3,6 +3,7 @@ package hcl
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
@@ -59,12 +60,10 @@ var pureFunctions = map[string]function.Function{
 // allFunctions returns the functions of a run: the pure ones, and those that
 // read files and the environment.
 func (l *loader) allFunctions() map[string]function.Function {
-	all := make(map[string]function.Function, len(pureFunctions)+2)
-	for name, f := range pureFunctions {
-		all[name] = f
-	}
+	all := maps.Clone(pureFunctions)
 	all["file"] = l.fileFunc()
 	all["env"] = l.envFunc()
+	all["templatestring"] = templateStringFunc(maps.Clone(all))
 	return all
 }
 
