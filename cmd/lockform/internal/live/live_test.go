@@ -2,11 +2,15 @@ package live
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"gotest.tools/v3/golden"
+	"pgregory.net/rapid"
 
 	"github.com/lockform/lockform/agent/lock"
 	"github.com/lockform/lockform/zkfs"
@@ -65,6 +69,10 @@ func TestDeadlocks(t *testing.T) {
 			},
 			[]Deadlock{{[]string{"p", "q"}, []string{"/d", "/c"}}, {[]string{"x", "y"}, []string{"/b", "/a"}}},
 		},
+		"ThroughItsOwnHold": {
+			[]Lock{queue("/a", holds("x"), waits("y"), waits("x"))},
+			[]Deadlock{{[]string{"x", "y"}, []string{"/a", "/a"}}},
+		},
 		"APermitMayBecomeFree": {[]Lock{semaphore(queue("/a", holds("x"), waits("y"))), queue("/b", holds("y"), waits("x"))}, nil},
 	}
 	for name, tt := range tests {
@@ -73,6 +81,88 @@ func TestDeadlocks(t *testing.T) {
 				t.Errorf("got (-), want (+):\n%s", d)
 			}
 		})
+	}
+}
+
+// Random queues against the plain rule: a ring is told of where there is one and
+// nowhere else, each is one, and no holder in a ring is left out.
+func TestDeadlocksOfRandomQueues(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var locks []Lock
+		for i := range rapid.IntRange(1, 5).Draw(t, "locks") {
+			var cs []lock.Contender
+			for j := range rapid.IntRange(0, 6).Draw(t, "contenders") {
+				c := lock.Contender{Owner: string(rune('a' + rapid.IntRange(0, 6).Draw(t, "owner"))), Mode: "exclusive", Holds: j == 0}
+				if rapid.IntRange(0, 2).Draw(t, "shared") == 0 {
+					c.Mode = "shared"
+				}
+				cs = append(cs, c)
+			}
+			locks = append(locks, queue(zkfs.Path(fmt.Sprintf("/l%d", i)), cs...))
+		}
+		type wait struct{ from, to, path string }
+		direct, reach := map[wait]bool{}, map[[2]string]bool{}
+		for _, l := range locks {
+			for i, c := range l.Queue.Contenders {
+				for _, before := range l.Queue.Contenders[:i] {
+					if !c.Holds && c.Owner != before.Owner && (c.Mode != "shared" || before.Mode != "shared") {
+						direct[wait{c.Owner, before.Owner, l.Name()}], reach[[2]string{c.Owner, before.Owner}] = true, true
+					}
+				}
+			}
+		}
+		owners := strings.Split("a b c d e f g", " ")
+		for _, k := range owners {
+			for _, i := range owners {
+				for _, j := range owners {
+					if reach[[2]string{i, k}] && reach[[2]string{k, j}] {
+						reach[[2]string{i, j}] = true
+					}
+				}
+			}
+		}
+		got, told := Deadlocks(locks), map[string]bool{}
+		for _, d := range got {
+			for i, o := range d.Owners {
+				told[o] = true
+				if w := (wait{o, d.Owners[(i+1)%len(d.Owners)], d.Paths[i]}); !direct[w] {
+					t.Errorf("%v: nobody waits so: %v", d, w)
+				}
+			}
+		}
+		for _, o := range owners {
+			holds := slices.ContainsFunc(locks, func(l Lock) bool {
+				return slices.ContainsFunc(l.Queue.Contenders, func(c lock.Contender) bool { return c.Holds && c.Owner == o })
+			})
+			tied := slices.ContainsFunc(owners, func(k string) bool { return told[k] && reach[[2]string{o, k}] && reach[[2]string{k, o}] })
+			if ring := reach[[2]string{o, o}]; ring && !tied || told[o] && !ring || ring && holds && !told[o] {
+				t.Errorf("owner %s is in a ring: %v, told of: %v; got %v", o, ring, told[o], got)
+			}
+		}
+	})
+}
+
+// A queue of many waiters is looked through in one go: to follow everybody who
+// waits for everybody would never end.
+func TestDeadlocksBehindALongQueue(t *testing.T) {
+	long := []lock.Contender{holds("x")}
+	for i := range 200_000 {
+		long = append(long, waits(fmt.Sprintf("w%d", i)))
+	}
+	got := Deadlocks([]Lock{queue("/a", append(long, waits("y"))...), queue("/b", holds("y"), waits("x"))})
+	if want := []Deadlock{{[]string{"x", "y"}, []string{"/b", "/a"}}}; !cmp.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestDeadlocksAreBounded(t *testing.T) {
+	var locks []Lock
+	for i := range 2 * maxRings {
+		a, b := fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i)
+		locks = append(locks, queue(zkfs.Path("/"+a), holds(a), waits(b)), queue(zkfs.Path("/"+b), holds(b), waits(a)))
+	}
+	if got := len(Deadlocks(locks)); got != maxRings {
+		t.Errorf("%d rings, want %d", got, maxRings)
 	}
 }
 
