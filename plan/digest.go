@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/lockform/lockform/zkfs"
@@ -115,16 +116,41 @@ func (e *Ensemble) write(out *pieces) {
 			out.text(",")
 		}
 		out.ready = e.Steps[i].appendJSON(out.ready)
-		out.flush(32 << 10)
+		out.flush(256 << 10)
 	}
 	out.text("]")
 	out.value(ensembleTail{j.Others, j.Drift, j.Blocked, j.Batches, j.ACLs}, ",", 1, 1)
 	out.text("}")
 }
 
-// sum returns the hexadecimal SHA-256 of the plan's JSON.
+// sum returns the hexadecimal SHA-256 of the plan's JSON, of which parts are
+// written while those before are summed up.
 func (p *Plan) sum() string {
 	h := sha256.New()
-	p.write(h)
+	parts := exchange{make(chan []byte, partsAhead), make(chan []byte, partsAhead)}
+	for range partsAhead {
+		parts.used <- nil
+	}
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		p.write(parts)
+		close(parts.full)
+	})
+	for part := range parts.full {
+		h.Write(part)
+		parts.used <- part
+	}
+	writing.Wait()
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// partsAhead is how many parts of a plan's JSON wait to be summed up at most.
+const partsAhead = 4
+
+// An exchange passes on what is written to it, in memory that comes back.
+type exchange struct{ full, used chan []byte }
+
+func (x exchange) Write(b []byte) (int, error) {
+	x.full <- append((<-x.used)[:0], b...)
+	return len(b), nil
 }

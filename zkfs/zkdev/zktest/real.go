@@ -57,7 +57,7 @@ type RealConfig struct {
 	Tick  time.Duration // 0: Tick
 	Certs *Certs        // with them, a second port with mutual TLS
 	Extra []string      // further lines of zoo.cfg
-	Heap  string        // the JVM's -Xmx, and a JVM that makes itself fast as those of users do; "": 256m, and one that starts soon
+	Heap  string        // the JVM's -Xmx, and else a JVM as users' packages start it, which makes itself fast; "": 256m, and one that starts soon
 }
 
 // StartReal starts a real server for one test and stops it at its end.
@@ -130,11 +130,11 @@ func tryReal(c RealConfig) (*RealServer, error) {
 		return nil, fmt.Errorf("make ZooKeeper's log: %w", err)
 	}
 	defer log.Close()
-	jvm := []string{"-Xmx256m", "-XX:TieredStopAtLevel=1"}
+	jvm := []string{"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"}
 	if c.Heap != "" {
 		jvm = []string{"-Xmx" + c.Heap}
 	}
-	s.cmd = exec.Command("java", append(jvm, "-XX:+UseSerialGC",
+	s.cmd = exec.Command("java", append(jvm,
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 		"-Dzookeeper.DigestAuthenticationProvider.superDigest="+superDigest(),
 		"-cp", classPath, "org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)...)
