@@ -44,7 +44,11 @@ func (l *loader) digest(out *layout.Layout) string {
 	}
 	for _, in := range l.locks {
 		node(in)
-		line(in.policy.text)
+		text := in.policy.text
+		if text == "" {
+			text = attributesOf(&in.policy.policy)
+		}
+		line(text)
 	}
 	for _, m := range out.Moved {
 		line("moved", string(m.From), string(m.To))

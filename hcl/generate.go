@@ -31,7 +31,7 @@ func Generate(l *layout.Layout, prefix string) []byte {
 		root.add(n.Declared, nil)
 	}
 	for i := range l.Locks {
-		root.add(l.Locks[i].Declared, &l.Locks[i].Policy)
+		root.add(l.Locks[i].Declared, l.Locks[i].Policy)
 	}
 	body := hclwrite.NewEmptyFile()
 	for _, c := range root.children {

@@ -91,7 +91,7 @@ var (
 			l.Namespaces = append(l.Namespaces, layout.Namespace{Declared: declared(i, "namespace")})
 		}
 		for i := range rapid.IntRange(0, 6).Draw(t, "locks") {
-			l.Locks = append(l.Locks, layout.Lock{Declared: declared(10+i, "lock"), Policy: somePolicies.Draw(t, "policy")})
+			l.Locks = append(l.Locks, layout.Lock{Declared: declared(10+i, "lock"), Policy: new(somePolicies.Draw(t, "policy"))})
 		}
 		return l
 	})

@@ -66,6 +66,7 @@ func declaredOnly(t *testing.T, l *layout.Layout) string {
 	only := &layout.Layout{Namespaces: l.Namespaces}
 	defaults := layout.DefaultPolicy().Attributes()
 	for _, k := range l.Locks {
+		k.Policy = new(*k.Policy)
 		k.Policy.Written = nil
 		for _, a := range k.Policy.Attributes() {
 			written := a.Name != "tick_time" // the ensemble's
@@ -90,9 +91,9 @@ func TestGenerate(t *testing.T) {
 	l := &layout.Layout{
 		Namespaces: []layout.Namespace{{Declared: layout.Declared{Address: "namespace.jobs", Path: "/jobs", ACL: zkfs.ReadOnly(), Protected: true}}},
 		Locks: []layout.Lock{
-			{Declared: layout.Declared{Address: "namespace.jobs.lock.a", Path: "/jobs/a", ACL: team, Protected: true}, Policy: layout.DefaultPolicy()},
-			{Declared: layout.Declared{Address: `namespace.jobs.lock.b["x y"]`, Path: "/jobs/${b}", ACL: zkfs.ReadOnly(), Protected: true}, Policy: layout.DefaultPolicy()},
-			{Declared: layout.Declared{Address: "lock.uk", Path: "/uk/lock", ACL: team, Adopt: true}, Policy: p},
+			{Declared: layout.Declared{Address: "namespace.jobs.lock.a", Path: "/jobs/a", ACL: team, Protected: true}, Policy: new(layout.DefaultPolicy())},
+			{Declared: layout.Declared{Address: `namespace.jobs.lock.b["x y"]`, Path: "/jobs/${b}", ACL: zkfs.ReadOnly(), Protected: true}, Policy: new(layout.DefaultPolicy())},
+			{Declared: layout.Declared{Address: "lock.uk", Path: "/uk/lock", ACL: team, Adopt: true}, Policy: &p},
 		},
 	}
 	const want = `acl "imported_1" {

@@ -217,7 +217,7 @@ func (l *loader) layout() *layout.Layout {
 	out.Locks = make([]layout.Lock, 0, len(l.locks))
 	for i, in := range l.locks {
 		if in.policy.ok {
-			k := layout.Lock{Declared: in.Declared, Policy: in.policy.policy}
+			k := layout.Lock{Declared: in.Declared, Policy: &in.policy.policy}
 			if in.base != nil {
 				k.PolicyName = in.base.name
 			}

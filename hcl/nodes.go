@@ -313,6 +313,7 @@ func (l *loader) lockPolicy(n *node, s *scope) *effectivePolicy {
 	e := l.effectivePolicy(s.policy, own, ok, s.ensemble, n)
 	if shared {
 		n.effective[key] = e
+		e.text = attributesOf(&e.policy)
 	}
 	return e
 }

@@ -21,7 +21,7 @@ type policyKey struct {
 // An effectivePolicy is what a lock has in the end.
 type effectivePolicy struct {
 	policy layout.Policy
-	text   string // its attributes, for digests
+	text   string // see attributesOf; "" where locks do not share it
 	size   int    // of its JSON, in bytes
 	ok     bool
 }
@@ -85,15 +85,21 @@ func (l *loader) effectivePolicy(base *policyValue, own settings, ownOK bool, en
 	}
 	if e.ok {
 		l.killCut(*p, set)
-		var b strings.Builder
 		for _, a := range p.Attributes() {
-			fmt.Fprintf(&b, "%s=%s\n", a.Name, a.Value)
 			e.size += len(a.Name) + len(a.Value) + 4
 		}
-		fmt.Fprintf(&b, "written=%s\n", strings.Join(p.Written, ","))
-		e.text = b.String()
 	}
 	return e
+}
+
+// attributesOf writes a policy for digests.
+func attributesOf(p *layout.Policy) string {
+	var b strings.Builder
+	for _, a := range p.Attributes() {
+		fmt.Fprintf(&b, "%s=%s\n", a.Name, a.Value)
+	}
+	fmt.Fprintf(&b, "written=%s\n", strings.Join(p.Written, ","))
+	return b.String()
 }
 
 // killCut warns of a kill_timeout that agents cut, since the lease ends before.

@@ -27,7 +27,9 @@ func changeSome(l *layout.Layout) *layout.Layout {
 	c.Digest = "sha256:changed"
 	c.Locks = append([]layout.Lock(nil), l.Locks...)
 	for i := 0; i < len(c.Locks); i += 100 {
-		c.Locks[i].Policy.Mode = layout.Exclusive
+		other := *c.Locks[i].Policy
+		other.Mode = layout.Exclusive
+		c.Locks[i].Policy = &other
 	}
 	return &c
 }

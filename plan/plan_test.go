@@ -58,7 +58,7 @@ func lock(address layout.Address, path zkfs.Path, change ...func(*layout.Lock)) 
 	return func(l *layout.Layout) {
 		k := layout.Lock{Declared: layout.Declared{
 			Address: address, Path: path, Ensemble: "main", ACL: appACL, Pos: pos(50 + len(l.Locks)),
-		}, Policy: layout.DefaultPolicy()}
+		}, Policy: new(layout.DefaultPolicy())}
 		for _, f := range change {
 			f(&k)
 		}

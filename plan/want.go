@@ -54,7 +54,7 @@ func declared(l *layout.Layout, ensemble string, imports []layout.Import) []*wan
 	locks := make([]want, len(l.Locks))
 	spread(len(locks), func(i int) {
 		k := &l.Locks[i]
-		locks[i] = want{Declared: &k.Declared, kind: layout.KindLock, policy: &k.Policy, adopt: k.Adopt}
+		locks[i] = want{Declared: &k.Declared, kind: layout.KindLock, policy: k.Policy, adopt: k.Adopt}
 		if k.Ensemble == ensemble {
 			locks[i].spec = k.Spec()
 		}

@@ -152,6 +152,6 @@ type Namespace struct{ Declared }
 // A Lock is the parent of contenders.
 type Lock struct {
 	Declared
-	Policy     Policy
+	Policy     *Policy // never nil, and not to be changed: locks that are declared alike share one
 	PolicyName string // of the policy block that it is made of, such as "policy.nightly"; "" for none
 }

@@ -128,9 +128,10 @@ func TestRecordHasASizeLimit(t *testing.T) {
 }
 
 func TestSpecIsOfWhatIsWritten(t *testing.T) {
-	base := layout.Lock{Declared: layout.Declared{Address: "lock.a", ACL: zkfs.Open()}, Policy: layout.DefaultPolicy()}
+	base := layout.Lock{Declared: layout.Declared{Address: "lock.a", ACL: zkfs.Open()}, Policy: new(layout.DefaultPolicy())}
 	change := func(f func(*layout.Lock)) string {
 		l := base
+		l.Policy = new(*base.Policy)
 		f(&l)
 		return l.Spec()
 	}

@@ -93,7 +93,7 @@ func (d *drawing) ensemble(l *layout.Layout, e *layout.Ensemble) {
 			shown = like[:1]
 		}
 		for _, k := range shown {
-			box := node{d.name("lock"), "lock", []string{string(k.Address), k.Path.String(), kindOfLock(&k.Policy)}}
+			box := node{d.name("lock"), "lock", []string{string(k.Address), k.Path.String(), kindOfLock(k.Policy)}}
 			if len(like) > crowd {
 				block, _ := blockOf(k.Address)
 				box.lines[0] = fmt.Sprintf("%s[%d instances]", block, len(like))
@@ -133,7 +133,7 @@ func (d *drawing) acl(from string, of *layout.Declared) {
 // policy draws the edge to the box of what a lock's configuration sets, with
 // what it overrides; one with nothing but defaults has none.
 func (d *drawing) policy(from string, k *layout.Lock) {
-	p := &k.Policy
+	p := k.Policy
 	lines := []string{cmp.Or(k.PolicyName, "policy")}
 	for _, a := range p.Attributes() {
 		switch {

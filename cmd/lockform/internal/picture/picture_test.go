@@ -34,7 +34,7 @@ func sample() *layout.Layout {
 	lock := func(ensemble, address, path string, p layout.Policy) {
 		l.Locks = append(l.Locks, layout.Lock{Declared: layout.Declared{
 			Address: layout.Address(address), Path: zkfs.Path(path), Ensemble: ensemble, ACL: team, ACLName: `acl.team["app"]`,
-		}, Policy: p})
+		}, Policy: &p})
 	}
 	ns("main", `namespace.jobs["a \"b\" #1"]`, "/jobs/a", true)
 	ns("main", `namespace.jobs["a \"b\" #1"].namespace.adhoc`, "/jobs/a/adhoc", false)
@@ -92,7 +92,7 @@ func TestOnlyCrowdsAreDrawnAsOne(t *testing.T) {
 		for i := range n {
 			l.Locks = append(l.Locks, layout.Lock{
 				Declared: layout.Declared{Address: layout.Address(fmt.Sprintf(`lock.x["%02d"]`, i)), Path: zkfs.Path(fmt.Sprintf("/x/%02d", i)), Ensemble: "main"},
-				Policy:   layout.DefaultPolicy(),
+				Policy:   new(layout.DefaultPolicy()),
 			})
 		}
 		want := n

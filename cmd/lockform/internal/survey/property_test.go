@@ -221,7 +221,7 @@ func declared(l *layout.Layout) []string {
 		see(n.Declared, nil)
 	}
 	for _, k := range l.Locks {
-		see(k.Declared, &k.Policy)
+		see(k.Declared, k.Policy)
 	}
 	slices.Sort(all)
 	return all

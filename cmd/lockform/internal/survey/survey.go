@@ -305,7 +305,7 @@ func (s *surveyor) put(f *found, address layout.Address) {
 		d.Protected = f.record.Protected
 	}
 	if f.lock {
-		s.out.Locks = append(s.out.Locks, layout.Lock{Declared: d, Policy: f.policy})
+		s.out.Locks = append(s.out.Locks, layout.Lock{Declared: d, Policy: &f.policy})
 		return
 	}
 	s.out.Namespaces = append(s.out.Namespaces, layout.Namespace{Declared: d})
