@@ -14,8 +14,13 @@ import (
 )
 
 // largeLayout declares n locks by for_each, a thousand in a namespace; ten of them
-// have a mode.
-func largeLayout(n int, servers, mode string) string {
+// have a mode. With own set each of the others has a policy of its own, else they
+// share one.
+func largeLayout(n int, servers, mode string, own bool) string {
+	policy := ""
+	if own {
+		policy = `wait_timeout = "${1000 * tonumber(substr(each.parent.key, 1, 3)) + tonumber(each.key) + 1}s"`
+	}
 	return fmt.Sprintf(`
 layout "large" {}
 ensemble "main" {
@@ -45,6 +50,7 @@ namespace "jobs" {
     for_each = toset([for i in range(990) : format("%%03d", i)])
     path     = "shard-${each.key}"
     acl      = acl.team[each.parent.key]
+    %s
   }
   lock "other" {
     for_each = toset([for i in range(10) : format("%%03d", i)])
@@ -53,24 +59,33 @@ namespace "jobs" {
     mode     = %q
   }
 }
-`, servers, n/1000, mode)
+`, servers, n/1000, policy, mode)
 }
 
 // BenchmarkMemory tells by how much the memory of lockform's processes grows with
 // each lock: the difference of two sizes, at the peak. A plan of new locks, its
-// apply, and plans of the same locks unchanged and changed by 1 %.
+// apply, and plans of the same locks unchanged and changed by 1 %; then a plan of
+// new locks of which each has a policy of its own, and its apply.
 func BenchmarkMemory(b *testing.B) {
 	const few, many = 50_000, 100_000
-	steps := []struct{ name, command, mode string }{
-		{"new", "plan", "exclusive"}, {"apply", "apply -auto-approve", "exclusive"},
-		{"unchanged", "plan", "exclusive"}, {"changed-1%", "plan", "read_write"},
+	const approved = "apply -auto-approve"
+	steps := []struct {
+		name, command, mode string
+		own                 bool
+	}{
+		{"new", "plan", "exclusive", false}, {"apply", approved, "exclusive", false},
+		{"unchanged", "plan", "exclusive", false}, {"changed-1%", "plan", "read_write", false},
+		{"own-new", "plan", "exclusive", true}, {"own-apply", approved, "exclusive", true},
 	}
 	grown := make([]int, len(steps)) // bytes
 	for b.Loop() {
 		for _, n := range []int{few, many} {
 			e, dir := zktest.New(b, zktest.Embedded), b.TempDir()
 			for i, step := range steps {
-				if err := os.WriteFile(filepath.Join(dir, "locks.hcl"), []byte(largeLayout(n, e.Addr, step.mode)), 0o600); err != nil {
+				if step.own && !steps[i-1].own {
+					e = zktest.New(b, zktest.Embedded)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "locks.hcl"), []byte(largeLayout(n, e.Addr, step.mode, step.own)), 0o600); err != nil {
 					b.Fatal(err)
 				}
 				peak := peakOf(b, dir, strings.Fields(step.command)...)

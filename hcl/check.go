@@ -102,7 +102,7 @@ func (l *loader) checkRecords(name string) {
 				return
 			}
 			size = in.policy.size
-			r.Policy = &in.policy.policy
+			r.Policy = in.policy.policy
 		}
 		// Encoding a character takes six bytes at most.
 		if size+6*len(in.Address)+len(name)+400 < layout.MaxRecord {

@@ -45,8 +45,8 @@ func (l *loader) digest(out *layout.Layout) string {
 	for _, in := range l.locks {
 		node(in)
 		text := in.policy.text
-		if text == "" {
-			text = attributesOf(&in.policy.policy)
+		if text == "" && in.policy.ok {
+			text = attributesOf(in.policy.policy)
 		}
 		line(text)
 	}

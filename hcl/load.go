@@ -38,6 +38,7 @@ type loader struct {
 	acls      map[string]*aclValue    // by the name in their value
 	policies  map[string]*policyValue // likewise
 	ensembles map[string]*ensemble
+	names     map[string][]string // see sharedNames
 
 	namespaces, locks []*instance
 }
@@ -51,7 +52,7 @@ func newLoader(dir string, o Options) *loader {
 		syntax: map[*hcl.Diagnostic]bool{},
 		decls:  map[string]*variableDecl{}, given: map[string]*given{},
 		values: map[ref]cty.Value{}, unknownRefs: map[ref]bool{}, unknownRoots: map[string]bool{}, badLayout: map[hcl.Range]bool{},
-		acls: map[string]*aclValue{}, policies: map[string]*policyValue{}, ensembles: map[string]*ensemble{},
+		acls: map[string]*aclValue{}, policies: map[string]*policyValue{}, ensembles: map[string]*ensemble{}, names: map[string][]string{},
 	}
 	l.told = map[hcl.Range]bool{}
 	for _, kv := range o.Environ {
@@ -217,7 +218,7 @@ func (l *loader) layout() *layout.Layout {
 	out.Locks = make([]layout.Lock, 0, len(l.locks))
 	for i, in := range l.locks {
 		if in.policy.ok {
-			k := layout.Lock{Declared: in.Declared, Policy: &in.policy.policy}
+			k := layout.Lock{Declared: in.Declared, Policy: in.policy.policy}
 			if in.base != nil {
 				k.PolicyName = in.base.name
 			}

@@ -313,7 +313,9 @@ func (l *loader) lockPolicy(n *node, s *scope) *effectivePolicy {
 	e := l.effectivePolicy(s.policy, own, ok, s.ensemble, n)
 	if shared {
 		n.effective[key] = e
-		e.text = attributesOf(&e.policy)
+		if e.ok {
+			e.text = attributesOf(e.policy)
+		}
 	}
 	return e
 }

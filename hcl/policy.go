@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -121,7 +122,20 @@ func (l *loader) apply(set settings, p *layout.Policy) (faults []*layout.Attribu
 		p.Written = append(p.Written, a.name)
 	}
 	slices.Sort(p.Written)
+	p.Written = l.sharedNames(p.Written)
 	return faults
+}
+
+// sharedNames returns a list that is equal, and the same for all that are equal:
+// many locks set the same few attributes.
+func (l *loader) sharedNames(list []string) []string {
+	key := strings.Join(list, " ")
+	known, ok := l.names[key]
+	if !ok {
+		known = slices.Clip(list)
+		l.names[key] = known
+	}
+	return known
 }
 
 func (l *loader) applyOne(name string, v value, p *layout.Policy) error {

@@ -20,7 +20,7 @@ type policyKey struct {
 
 // An effectivePolicy is what a lock has in the end.
 type effectivePolicy struct {
-	policy layout.Policy
+	policy *layout.Policy
 	text   string // see attributesOf; "" where locks do not share it
 	size   int    // of its JSON, in bytes
 	ok     bool
@@ -64,8 +64,8 @@ func (l *loader) effectivePolicy(base *policyValue, own settings, ownOK bool, en
 	} else {
 		set = override(nil, own)
 	}
-	e := &effectivePolicy{policy: layout.DefaultPolicy(), ok: ownOK}
-	p := &e.policy
+	p := new(layout.DefaultPolicy())
+	e := &effectivePolicy{policy: p, ok: ownOK}
 	if ens != nil && ens.TickTime > 0 {
 		p.TickTime = ens.TickTime
 	}

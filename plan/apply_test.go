@@ -565,7 +565,7 @@ func TestBatchesEndBetweenNamespaces(t *testing.T) {
 		at = b.To
 		bytes := 0
 		for j := b.From; j < b.To; j++ {
-			for _, op := range e.ops(&e.Steps[j]) {
+			for _, op := range e.appendOps(nil, &e.Steps[j]) {
 				bytes += opBytes(op, e.Chroot)
 			}
 		}

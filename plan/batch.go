@@ -198,27 +198,25 @@ func (d *differ) roots() {
 	}
 }
 
-// ops returns the operations of a step in the batch's multi.
-func (e *Ensemble) ops(s *Step) []zkfs.Op {
+// appendOps appends the operations of a step in the batch's multi.
+func (e *Ensemble) appendOps(ops []zkfs.Op, s *Step) []zkfs.Op {
 	switch {
 	case e.prepared(s):
 	case s.Has(Create):
-		return []zkfs.Op{
-			{Kind: zkfs.OpCreate, Path: s.Path, ACL: s.ACL},
-			{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: 0},
-		}
+		return append(ops,
+			zkfs.Op{Kind: zkfs.OpCreate, Path: s.Path, ACL: s.ACL},
+			zkfs.Op{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: 0})
 	case s.Has(Rotate):
-		return []zkfs.Op{
-			{Kind: zkfs.OpDelete, Path: s.Path, Version: s.Pre.Version},
-			{Kind: zkfs.OpCreate, Path: s.Path, ACL: s.ACL},
-			{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: 0},
-		}
+		return append(ops,
+			zkfs.Op{Kind: zkfs.OpDelete, Path: s.Path, Version: s.Pre.Version},
+			zkfs.Op{Kind: zkfs.OpCreate, Path: s.Path, ACL: s.ACL},
+			zkfs.Op{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: 0})
 	case s.Has(Delete):
-		return []zkfs.Op{{Kind: zkfs.OpDelete, Path: s.Path, Version: s.Pre.Version}}
+		return append(ops, zkfs.Op{Kind: zkfs.OpDelete, Path: s.Path, Version: s.Pre.Version})
 	case s.Data != nil:
-		return []zkfs.Op{{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: s.Pre.Version}}
+		return append(ops, zkfs.Op{Kind: zkfs.OpSet, Path: s.Path, Data: s.Data, Version: s.Pre.Version})
 	}
-	return nil
+	return ops
 }
 
 // cut packs the steps into one batch of at most limit bytes, or into several. A
@@ -227,8 +225,10 @@ func cut(e *Ensemble, limit int) []Batch {
 	reserve := ledgerBytes(e) + overhead
 	parts := make([]part, len(e.Steps))
 	var all part
+	var ops []zkfs.Op // of one step
 	for i := range parts {
-		parts[i] = e.part(i)
+		ops = e.appendOps(ops[:0], &e.Steps[i])
+		parts[i] = e.part(i, ops)
 		all.add(parts[i])
 	}
 	good := min(limit, goodBatch)
@@ -272,11 +272,10 @@ type part struct{ from, to, ops, bytes int }
 // add appends what follows.
 func (p *part) add(next part) { p.to, p.ops, p.bytes = next.to, p.ops+next.ops, p.bytes+next.bytes }
 
-// part returns one step as a part.
-func (e *Ensemble) part(i int) part {
-	p := part{from: i, to: i + 1}
-	for _, op := range e.ops(&e.Steps[i]) {
-		p.ops++
+// part returns one step, with its operations, as a part.
+func (e *Ensemble) part(i int, ops []zkfs.Op) part {
+	p := part{from: i, to: i + 1, ops: len(ops)}
+	for _, op := range ops {
 		p.bytes += opBytes(op, e.Chroot)
 	}
 	return p

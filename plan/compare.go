@@ -20,11 +20,11 @@ func (d *differ) one(w *want) {
 	n, _ := d.live.seen.peek(w.Path)
 	if w.state == recorded && !d.o.rotates(w) {
 		// It needs no parsing, and is most of a large tree.
-		d.add(Step{Address: w.Address, Path: w.Path, Kind: w.kind, Actions: noOp, Pre: precondition(n), Pos: w.Pos})
+		d.add(Step{Address: w.Address, Path: w.Path, Kind: w.kind(), Actions: noOp, Pre: precondition(n), Pos: w.Pos})
 		return
 	}
 	n = d.node(w.Path)
-	s := Step{Address: w.Address, Path: w.Path, Kind: w.kind, Pre: precondition(n), Pos: w.Pos}
+	s := Step{Address: w.Address, Path: w.Path, Kind: w.kind(), Pre: precondition(n), Pos: w.Pos}
 	if n.Absent {
 		d.create(w, s)
 		return
@@ -92,7 +92,7 @@ func (d *differ) create(w *want, s Step) {
 func (d *differ) resolve(w *want) zkfs.ACL {
 	acl := d.resolved(w.ACL)
 	need := zkfs.Read | zkfs.Write | zkfs.Admin
-	if w.kind == layout.KindNamespace {
+	if w.kind() == layout.KindNamespace {
 		need = zkfs.AllPerms
 	}
 	if missing := lacks(acl, d.live.Identities, need); missing != 0 {
@@ -114,7 +114,7 @@ func (d *differ) resolved(written zkfs.ACL) zkfs.ACL {
 	if len(written) == 0 {
 		return resolve(written, d.live.Identities)
 	}
-	key := sharedACL{&written[0], len(written)}
+	key := shared(written)
 	acl, ok := d.acls[key]
 	if !ok {
 		acl = resolve(written, d.live.Identities)
@@ -127,6 +127,13 @@ func (d *differ) resolved(written zkfs.ACL) zkfs.ACL {
 type sharedACL struct {
 	first *zkfs.Entry
 	n     int
+}
+
+func shared(acl zkfs.ACL) sharedACL {
+	if len(acl) == 0 {
+		return sharedACL{}
+	}
+	return sharedACL{&acl[0], len(acl)}
 }
 
 // adopt takes over a znode that nobody owns.
@@ -162,7 +169,7 @@ func (d *differ) setACL(w *want, n zkfs.Node, s *Step) int32 {
 	if !s.Has(Adopt) {
 		s.Actions = append(s.Actions, UpdateACL)
 	}
-	if w.kind == layout.KindLock && n.Stat.NumChildren > 0 {
+	if w.kind() == layout.KindLock && n.Stat.NumChildren > 0 {
 		d.stranded(w, revoked(s.OldACL, acl))
 	}
 	return n.Stat.Aversion + 1
@@ -184,7 +191,7 @@ func (d *differ) stranded(w *want, taken zkfs.ACL) {
 
 // compare finds what differs between a declared znode and ours in the tree.
 func (d *differ) compare(w *want, n zkfs.Node, rec layout.Record, s Step) {
-	if rec.Kind != w.kind && !d.kindChange(w, n, rec) {
+	if rec.Kind != w.kind() && !d.kindChange(w, n, rec) {
 		return
 	}
 	if d.o.Mode == RefreshOnly {
@@ -226,14 +233,14 @@ func (d *differ) compare(w *want, n zkfs.Node, rec layout.Record, s Step) {
 // round: only with nothing below it. A parent may become either, as far as that
 // holds for a lock.
 func (d *differ) kindChange(w *want, n zkfs.Node, rec layout.Record) bool {
-	if n.Stat.NumChildren == 0 || w.kind == layout.KindNamespace && rec.Kind == layout.KindParent {
+	if n.Stat.NumChildren == 0 || w.kind() == layout.KindNamespace && rec.Kind == layout.KindParent {
 		return true
 	}
 	reason := BlockChildren
 	if rec.Kind == layout.KindLock {
 		reason = BlockHeld
 	}
-	d.blocked(w, reason, "%s is a %s with %d children and cannot become a %s while it has any.", w.Path, rec.Kind, n.Stat.NumChildren, w.kind)
+	d.blocked(w, reason, "%s is a %s with %d children and cannot become a %s while it has any.", w.Path, rec.Kind, n.Stat.NumChildren, w.kind())
 	return false
 }
 

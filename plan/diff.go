@@ -144,7 +144,7 @@ func newDiffer(l *layout.Layout, live *Live, o Options) *differ {
 	}
 	d.index = live.seen.index
 	if live.from != l {
-		d.index = newSeen(d.wants).index
+		d.index = newSeen(l.Name, d.wants).index
 	}
 	d.steps, d.others = make([]int32, len(d.wants)), make(map[zkfs.Path]int)
 	d.e.Steps = make([]Step, 0, len(d.wants)+len(d.wants)/64) // not all have a want

@@ -36,7 +36,7 @@ func (d *differ) drifted(w *want, n zkfs.Node, rec layout.Record, s *Step) {
 // that somebody has written to the znode can be told.
 func (d *differ) policyDrift(w *want, n zkfs.Node, rec layout.Record) (Drift, bool) {
 	drift := Drift{
-		Address: w.Address, Path: w.Path, Kind: w.kind, Action: UpdatePolicy, Pos: w.Pos,
+		Address: w.Address, Path: w.Path, Kind: w.kind(), Action: UpdatePolicy, Pos: w.Pos,
 		Reason: "its record was changed by hand",
 	}
 	if rec.Spec != w.spec || rec.Address != w.Address {
@@ -72,7 +72,7 @@ func (d *differ) aclDrift(w *want, n zkfs.Node, rec layout.Record) (Drift, bool)
 		return Drift{}, false
 	}
 	drift := Drift{
-		Address: w.Address, Path: w.Path, Kind: w.kind, Action: UpdateACL, Pos: w.Pos,
+		Address: w.Address, Path: w.Path, Kind: w.kind(), Action: UpdateACL, Pos: w.Pos,
 		Reason: fmt.Sprintf("its ACL was changed by hand: aversion %d was recorded, it is %d", rec.Aversion, n.Stat.Aversion),
 	}
 	if anew {
@@ -101,7 +101,7 @@ func (d *differ) wentMissing(w *want) {
 		return
 	}
 	d.e.Drift = append(d.e.Drift, Drift{
-		Address: w.Address, Path: w.Path, Kind: w.kind, Action: Delete, Pos: w.Pos, Reason: "it was deleted by hand",
+		Address: w.Address, Path: w.Path, Kind: w.kind(), Action: Delete, Pos: w.Pos, Reason: "it was deleted by hand",
 	})
 }
 
@@ -114,7 +114,7 @@ func (d *differ) lostRecord(n zkfs.Node) bool {
 // restore writes the record of a znode anew whose data was overwritten.
 func (d *differ) restore(w *want, n zkfs.Node, s Step) {
 	d.e.Drift = append(d.e.Drift, Drift{
-		Address: w.Address, Path: w.Path, Kind: w.kind, Action: UpdatePolicy, Pos: w.Pos,
+		Address: w.Address, Path: w.Path, Kind: w.kind(), Action: UpdatePolicy, Pos: w.Pos,
 		Reason:  "its record was overwritten by hand",
 		Changes: []Change{{"data", `"the record"`, string(jsonOf(fmt.Sprintf("%d bytes that are no record", len(n.Data))))}},
 	})

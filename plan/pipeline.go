@@ -63,7 +63,7 @@ func (s *side) batchFlight(after *flight, i int, witness []zkfs.Op) (*flight, er
 	ops = append(ops, witness...)
 	for j := b.From; j < b.To; j++ {
 		if step := &s.e.Steps[j]; !step.NoOp() {
-			ops = append(ops, s.e.ops(step)...)
+			ops = s.e.appendOps(ops, step)
 			ev.Steps = append(ev.Steps, step)
 		}
 	}

@@ -62,7 +62,7 @@ func readOnce(ctx context.Context, t Target, l *layout.Layout, ensemble string, 
 		Holders:    make(map[zkfs.Path][]Holder),
 		Parents:    make(map[zkfs.Path]zkfs.ACL),
 		from:       l,
-		seen:       newSeen(declared(l, ensemble, slices.Concat(l.Imports, o.Imports))),
+		seen:       newSeen(l.Name, declared(l, ensemble, slices.Concat(l.Imports, o.Imports))),
 	}
 	r := reader{ctx: ctx, t: t, l: l, o: o, live: live, below: make(map[zkfs.Path]int32)}
 	for _, step := range []func() error{r.ledger, r.known, r.children, r.acls, r.contenders} {
@@ -274,7 +274,7 @@ func (r *reader) children() error {
 	}
 	force := len(frontier)
 	for p := range r.live.seen.paths() {
-		if w := r.live.seen.want(p); w == nil || w.state != recorded || w.kind != layout.KindLock {
+		if w := r.live.seen.want(p); w == nil || w.state != recorded || w.kind() != layout.KindLock {
 			frontier = append(frontier, p)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 // rotates reports whether the lock is to be made anew.
 func (o Options) rotates(w *want) bool {
-	return w.kind == layout.KindLock && slices.ContainsFunc(o.Rotate, func(a layout.Address) bool { return a.Covers(w.Address) })
+	return w.kind() == layout.KindLock && slices.ContainsFunc(o.Rotate, func(a layout.Address) bool { return a.Covers(w.Address) })
 }
 
 // rotations finds addresses that name no declared lock.

@@ -10,13 +10,14 @@ import (
 // locks that stand there as they are recorded: of these it keeps what no record
 // says, and makes the rest again where it is asked for.
 type seen struct {
+	name  string // of the layout
 	wants []*want
 	index map[zkfs.Path]int32 // into wants
 	rest  map[zkfs.Path]zkfs.Node
 }
 
-func newSeen(wants []*want) seen {
-	v := seen{wants: wants, index: make(map[zkfs.Path]int32, len(wants)), rest: make(map[zkfs.Path]zkfs.Node)}
+func newSeen(name string, wants []*want) seen {
+	v := seen{name: name, wants: wants, index: make(map[zkfs.Path]int32, len(wants)), rest: make(map[zkfs.Path]zkfs.Node)}
 	for i, w := range wants {
 		v.index[w.Path] = int32(i)
 	}
@@ -46,7 +47,7 @@ func (v *seen) want(p zkfs.Path) *want {
 func (v *seen) node(p zkfs.Path) (zkfs.Node, bool) {
 	n, ok := v.peek(p)
 	if w := v.want(p); w != nil && w.state == recorded {
-		n.Data, _ = w.record(w.layout, w.aversion).Encode() // that is what was read
+		n.Data, _ = w.record(v.name, w.aversion).Encode() // that is what was read
 	}
 	return n, ok
 }
@@ -85,14 +86,14 @@ func (v *seen) put(n zkfs.Node) {
 }
 
 // settle keeps a znode, as recorded when its data are the record of the want, by
-// the given layout's name, and nothing else is to be remembered. It may be called
+// the layout's name, and nothing else is to be remembered. It may be called
 // for several wants at once.
-func (w *want) settle(n zkfs.Node, layout string) {
+func (w *want) settle(n zkfs.Node, name string) {
 	switch {
 	case n.Absent:
 		w.state = absent
-	case n.Denied == 0 && n.ACL == nil && n.Children == nil && n.Stat.EphemeralOwner == 0 && w.isRecord(layout, n.Stat.Aversion, n.Data):
-		w.state, w.layout = recorded, layout
+	case n.Denied == 0 && n.ACL == nil && n.Children == nil && n.Stat.EphemeralOwner == 0 && w.isRecord(name, n.Stat.Aversion, n.Data):
+		w.state = recorded
 		w.czxid, w.version, w.aversion, w.children = n.Stat.Czxid, n.Stat.Version, n.Stat.Aversion, n.Stat.NumChildren
 	default:
 		w.state, w.node = read, &n

@@ -16,18 +16,33 @@ import (
 // A want is one declared znode of an ensemble.
 type want struct {
 	*layout.Declared
-	kind   layout.Kind
-	policy *layout.Policy // locks only
+	policy *layout.Policy // nil for a namespace
 	spec   string
 	adopt  bool // by lifecycle or import
 
 	// What was read of it; see seen.
 	state                       state
-	node                        *zkfs.Node // read
-	layout                      string     // recorded: whose name the record has
-	czxid                       int64      // recorded
 	version, aversion, children int32      // recorded
+	czxid                       int64      // recorded
+	node                        *zkfs.Node // read
 }
+
+// kind returns what is declared: a namespace or a lock.
+func (w *want) kind() layout.Kind {
+	if w.policy == nil {
+		return layout.KindNamespace
+	}
+	return layout.KindLock
+}
+
+// A specKey tells locks that are declared alike from others.
+type specKey struct {
+	policy    *layout.Policy
+	acl       sharedACL
+	protected bool
+}
+
+func (w *want) specKey() specKey { return specKey{w.policy, shared(w.ACL), w.Protected} }
 
 // isRecord reports whether data is the record of w.
 func (w *want) isRecord(name string, aversion int32, data []byte) bool {
@@ -38,7 +53,7 @@ func (w *want) isRecord(name string, aversion int32, data []byte) bool {
 // record returns what the znode's data is to be, given its aversion.
 func (w *want) record(name string, aversion int32) layout.Record {
 	return layout.Record{
-		Layout: name, Address: w.Address, Kind: w.kind, Protected: w.Protected,
+		Layout: name, Address: w.Address, Kind: w.kind(), Protected: w.Protected,
 		Spec: w.spec, Aversion: aversion, Policy: w.policy,
 	}
 }
@@ -48,26 +63,29 @@ func declared(l *layout.Layout, ensemble string, imports []layout.Import) []*wan
 	all := make([]*want, 0, len(l.Namespaces)+len(l.Locks))
 	for i := range l.Namespaces {
 		if n := &l.Namespaces[i]; n.Ensemble == ensemble {
-			all = append(all, &want{Declared: &n.Declared, kind: layout.KindNamespace, spec: n.Spec(), adopt: n.Adopt})
+			all = append(all, &want{Declared: &n.Declared, spec: n.Spec(), adopt: n.Adopt})
 		}
 	}
 	locks := make([]want, len(l.Locks))
-	spread(len(locks), func(i int) {
-		k := &l.Locks[i]
-		locks[i] = want{Declared: &k.Declared, kind: layout.KindLock, policy: k.Policy, adopt: k.Adopt}
-		if k.Ensemble == ensemble {
-			locks[i].spec = k.Spec()
-		}
-	})
-	specs := make(map[string]string) // there are few
+	alike := make(map[specKey]*want) // the first of the locks that have the same spec
+	var first []*want
+	var firstLocks []*layout.Lock
 	for i := range locks {
-		if w := &locks[i]; w.Ensemble == ensemble {
-			if known, ok := specs[w.spec]; ok {
-				w.spec = known
-			} else {
-				specs[w.spec] = w.spec
-			}
-			all = append(all, w)
+		k, w := &l.Locks[i], &locks[i]
+		*w = want{Declared: &k.Declared, policy: k.Policy, adopt: k.Adopt}
+		if k.Ensemble != ensemble {
+			continue
+		}
+		all = append(all, w)
+		if key := w.specKey(); alike[key] == nil {
+			alike[key] = w
+			first, firstLocks = append(first, w), append(firstLocks, k)
+		}
+	}
+	spread(len(first), func(i int) { first[i].spec = firstLocks[i].Spec() })
+	for _, w := range all {
+		if w.policy != nil {
+			w.spec = alike[w.specKey()].spec
 		}
 	}
 	for _, im := range imports {

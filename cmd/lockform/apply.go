@@ -94,6 +94,10 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 		return err
 	}
 	defer closeAll()
+	ledger := l.Ledger
+	if f.lockTimeout == 0 {
+		l = nil // there will be no other plan: the memory of a large layout is free
+	}
 	for {
 		if err := a.showPlan(p, &f.planFlags); err != nil {
 			return err
@@ -112,9 +116,9 @@ func (a *app) planAndApply(ctx context.Context, f *applyFlags) error {
 			waited, err = a.carryOut(ctx, f, p, links)
 		}
 		if err == nil && f.purge {
-			return a.purge(ctx, l.Ledger, links)
+			return a.purge(ctx, ledger, links)
 		}
-		if !waited || !errors.Is(err, plan.ErrStale) {
+		if !waited || !errors.Is(err, plan.ErrStale) || l == nil {
 			return err
 		}
 		// The apply that was waited for has changed the tree, as was to be
