@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,31 +42,40 @@ func (a *app) closing(ctx context.Context) (context.Context, context.CancelFunc)
 func (a *app) connect(ctx context.Context, ensembles []layout.Ensemble) ([]*link, func(), error) {
 	progress := a.Progress("Connecting")
 	defer progress.Stop()
+	links, errs := a.reach(ctx, ensembles)
+	closeAll := func() { a.disconnect(ctx, links...) }
+	if err := together(errs); err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return links, closeAll, nil
+}
+
+// reach opens a session with each ensemble that can be reached, all at once, and
+// says why others cannot.
+func (a *app) reach(ctx context.Context, ensembles []layout.Ensemble) ([]*link, []error) {
 	links, errs := make([]*link, len(ensembles)), make([]error, len(ensembles))
 	var wg sync.WaitGroup
 	for i, e := range ensembles {
 		wg.Go(func() { links[i], errs[i] = a.open(ctx, e) })
 	}
 	wg.Wait()
-	closeAll := func() {
-		ctx, cancel := a.closing(ctx)
-		defer cancel()
-		for _, l := range links {
-			if l != nil {
-				wg.Go(func() {
-					if err := l.Close(ctx); err != nil {
-						a.log.Debug("close the session", "ensemble", l.name(), "error", err)
-					}
-				})
+	return slices.DeleteFunc(links, func(l *link) bool { return l == nil }), errs
+}
+
+// disconnect closes sessions, all at once.
+func (a *app) disconnect(ctx context.Context, links ...*link) {
+	ctx, cancel := a.closing(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, l := range links {
+		wg.Go(func() {
+			if err := l.Close(ctx); err != nil {
+				a.log.Debug("close the session", "ensemble", l.name(), "error", err)
 			}
-		}
-		wg.Wait()
+		})
 	}
-	if err := together(errs); err != nil {
-		closeAll()
-		return nil, nil, err
-	}
-	return links, closeAll, nil
+	wg.Wait()
 }
 
 // together returns one error that shows the problems of all, nil when there
@@ -91,10 +101,10 @@ func (a *app) open(ctx context.Context, e layout.Ensemble) (*link, error) {
 	cfg.Logger = a.log.Named("zkconn")
 	s, err := zkconn.Open(ctx, cfg)
 	if err != nil {
-		if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil, context.Cause(ctx)
 		}
-		return nil, connectFault(e, err)
+		return nil, ensembleFault(ctx, "connect to", e, err)
 	}
 	return &link{s, e}, nil
 }
@@ -144,13 +154,17 @@ func tlsConfig(e layout.Ensemble) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// connectFault tells that an ensemble cannot be used, and what to look at.
-func connectFault(e layout.Ensemble, err error) error {
+// ensembleFault tells that something cannot be done with an ensemble, and what
+// to look at. When ctx has ended its cause is told in place of err.
+func ensembleFault(ctx context.Context, what string, e layout.Ensemble, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	detail := sentence(err.Error())
 	if advice := advice(err); advice != "" {
 		detail += "\n" + advice
 	}
-	return &fault{summary: fmt.Sprintf("cannot connect to the ensemble %q", e.Name), where: e.Pos, detail: detail, err: err}
+	return &fault{summary: fmt.Sprintf("cannot %s the ensemble %q", what, e.Name), where: e.Pos, detail: detail, err: err}
 }
 
 // advice returns what to look at after an error of ZooKeeper, "" when its own

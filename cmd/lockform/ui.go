@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"reflect"
@@ -70,19 +71,21 @@ func (a *app) serveUI(ctx context.Context, f *layoutFlags, listen string) error 
 	f.input = false
 	quiet := *a
 	quiet.Streams = &term.Streams{}
-	w := &watcher{app: &quiet, flags: f, layout: l}
+	w := &watcher{app: &quiet, flags: f, layout: l, links: map[string]*link{}}
 	base, cancel := context.WithCancelCause(ctx)
+	handler := ui.New(base, w, listen, listener.Addr())
 	defer w.close()
+	defer handler.Close()
 	defer cancel(errInterrupted)
 	server := &http.Server{
-		Handler: ui.New(base, w, listen), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 2 * time.Minute,
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 2 * time.Minute,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: a.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Fprintf(a.Out, "lockform ui: http://%s/ shows the layout %q. Stop it with ^C.\n", reachable(listener.Addr().String()), l.Name)
-	if host, _, _ := net.SplitHostPort(listen); !ui.Loopback(host) {
+	if !ui.Local(listener.Addr()) {
 		fmt.Fprintf(a.Err, "Whoever reaches %s sees the locks, their holders and the history: the page has no passwords.\n", listener.Addr())
 	}
 	select {
@@ -101,37 +104,84 @@ func (a *app) serveUI(ctx context.Context, f *layoutFlags, listen string) error 
 }
 
 // A watcher looks at the ensembles of the layout again and again, for the page.
-// Sessions are kept between two looks.
 type watcher struct {
 	app   *app // without streams
 	flags *layoutFlags
 
-	mu     sync.Mutex // one look at a time
-	layout *layout.Layout
-	links  []*link
+	mu     sync.Mutex
+	layout *layout.Layout   // the last one that was right
+	links  map[string]*link // sessions that are kept between two looks at queues, by ensemble
 }
 
-// Queues reads the managed trees and the queues in them.
-func (w *watcher) Queues(ctx context.Context) (q ui.Queues) {
+func (w *watcher) current() *layout.Layout {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	links, errs := w.connect(ctx)
-	found := make([][]ui.Node, len(links))
-	failed := make([]error, len(links))
-	var wg sync.WaitGroup
-	for i, l := range links {
-		wg.Go(func() { found[i], failed[i] = w.app.look(ctx, l, w.layout.Ledger, len(w.layout.Ensembles) > 1) })
+	return w.layout
+}
+
+// Ensembles returns the names of the ensembles.
+func (w *watcher) Ensembles() []string {
+	var names []string
+	for _, e := range w.current().Ensembles {
+		names = append(names, e.Name)
 	}
-	wg.Wait()
-	for i, l := range links {
-		if failed[i] == nil {
-			q.Ensembles = append(q.Ensembles, l.name())
-			q.Nodes = append(q.Nodes, found[i]...)
+	return names
+}
+
+// Queues reads the managed tree of an ensemble and the queues in it.
+func (w *watcher) Queues(ctx context.Context, name string) (q ui.Queues) {
+	l := w.current()
+	i := slices.IndexFunc(l.Ensembles, func(e layout.Ensemble) bool { return e.Name == name })
+	if i < 0 {
+		return q // it has just gone from the configuration
+	}
+	link, err := w.session(ctx, l.Ensembles[i])
+	if err == nil {
+		if q.Nodes, err = w.app.look(ctx, link, l.Ledger, len(l.Ensembles) > 1); err != nil {
+			err = ensembleFault(ctx, "read", l.Ensembles[i], err)
 		}
 	}
-	q.Problems = faults(append(errs, failed...))
+	q.Problems = problems(err)
 	return q
 }
+
+// session returns the session with an ensemble that is kept, or a new one. One
+// goroutine at a time asks for that of an ensemble.
+func (w *watcher) session(ctx context.Context, e layout.Ensemble) (*link, error) {
+	w.mu.Lock()
+	kept := w.links[e.Name]
+	w.mu.Unlock()
+	if kept != nil {
+		if kept.Err() == nil && reflect.DeepEqual(kept.ensemble, e) {
+			return kept, nil
+		}
+		w.keep(ctx, e.Name, nil)
+	}
+	l, err := w.app.open(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	w.keep(ctx, e.Name, l)
+	return l, nil
+}
+
+// keep puts a session, which may be nil, in the place of the one that is kept.
+func (w *watcher) keep(ctx context.Context, name string, l *link) {
+	w.mu.Lock()
+	before := w.links[name]
+	if l == nil {
+		delete(w.links, name)
+	} else {
+		w.links[name] = l
+	}
+	w.mu.Unlock()
+	if before != nil {
+		w.app.disconnect(ctx, before)
+	}
+}
+
+// close ends the sessions. Nobody looks any more.
+func (w *watcher) close() { w.app.disconnect(w.app.soft, slices.Collect(maps.Values(w.links))...) }
 
 // look reads what the layout owns in one ensemble, with the queues of its locks.
 func (a *app) look(ctx context.Context, l *link, ledger zkfs.Path, several bool) ([]ui.Node, error) {
@@ -162,26 +212,30 @@ func (a *app) look(ctx context.Context, l *link, ledger zkfs.Path, several bool)
 }
 
 // Survey reads the configuration again, compares it with the live trees, and
-// examines the ensembles.
+// examines the ensembles. Its sessions are its own: one that hangs tells nothing
+// of the servers, and a new one does so within the connect timeout.
 func (w *watcher) Survey(ctx context.Context) (s ui.Survey) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	defer func() { s.Layout = w.layout.Name }()
-	if err := w.reload(ctx, &s); err != nil {
-		s.Problems = append(s.Problems, problems(err)...)
-	}
-	l := w.layout
-	links, errs := w.connect(ctx)
-	if len(links) == len(l.Ensembles) {
-		p, err := w.app.compare(ctx, l, links, plan.Options{Created: time.Now().UTC().Truncate(time.Second)})
-		if s.Plan = p; err != nil {
-			errs = append(errs, err)
+	s.Problems = w.reload(ctx)
+	l := w.current()
+	s.Layout = l.Name
+	var wg sync.WaitGroup
+	var examined error
+	wg.Go(func() {
+		report, err := w.app.examination(ctx, l)
+		if examined = late(ctx, "the ensembles could not be examined", err); err == nil {
+			s.Report = &report
 		}
+	})
+	links, errs := w.app.reach(ctx, l.Ensembles)
+	if len(links) == len(l.Ensembles) {
+		var err error
+		s.Plan, err = w.app.compare(ctx, l, links, plan.Options{Created: time.Now().UTC().Truncate(time.Second)})
+		errs = append(errs, late(ctx, "no plan could be made", err))
 	}
 	for _, link := range links {
 		runs, err := plan.ReadHistory(ctx, link, l.Ledger)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, ensembleFault(ctx, "read the history of", link.ensemble, err))
 		}
 		for _, r := range runs {
 			s.Runs = append(s.Runs, ui.Run{
@@ -191,73 +245,47 @@ func (w *watcher) Survey(ctx context.Context) (s ui.Survey) {
 		}
 	}
 	slices.SortStableFunc(s.Runs, func(a, b ui.Run) int { return b.Started.Compare(a.Started) })
-	report, err := w.app.examination(ctx, l)
-	if err != nil {
-		errs = append(errs, err)
-	}
-	s.Report = report
-	s.Problems = append(s.Problems, faults(errs)...)
+	w.app.disconnect(ctx, links...)
+	wg.Wait()
+	s.Problems = append(s.Problems, faults(append(errs, examined))...)
 	return s
 }
 
-// reload reads the configuration as it is now. While it is wrong, the last one
-// that was not stays.
-func (w *watcher) reload(ctx context.Context, s *ui.Survey) error {
-	l, diags, err := w.app.read(ctx, w.app.options(ctx, w.flags))
-	if err != nil {
+// late tells what could not be done because ctx has ended, and any other error
+// as it is.
+func late(ctx context.Context, what string, err error) error {
+	if err == nil || ctx.Err() == nil {
 		return err
 	}
+	return &fault{summary: what, detail: sentence(context.Cause(ctx).Error()), err: err}
+}
+
+// reload reads the configuration as it is now, and returns what is to be said of
+// it. While it is wrong, the last one that was not stays.
+func (w *watcher) reload(ctx context.Context) (said []plan.Problem) {
+	l, diags, err := w.app.read(ctx, w.app.options(ctx, w.flags))
+	if err != nil {
+		return problems(err)
+	}
 	for i := range diags {
-		s.Problems = append(s.Problems, problem(diags[i]))
+		said = append(said, problem(diags[i]))
 	}
-	if !diags.HasErrors() {
-		w.layout = l
+	if diags.HasErrors() {
+		return said
 	}
-	return nil
-}
-
-// connect returns a session with each ensemble that can be reached, as it is
-// declared now, and why others cannot. w.mu is held.
-func (w *watcher) connect(ctx context.Context) ([]*link, []error) {
-	var kept []*link
-	for _, l := range w.links {
-		if l.Err() == nil && slices.ContainsFunc(w.layout.Ensembles, func(e layout.Ensemble) bool { return reflect.DeepEqual(e, l.ensemble) }) {
-			kept = append(kept, l)
-			continue
-		}
-		w.app.disconnect(ctx, l)
-	}
-	links, errs := make([]*link, len(w.layout.Ensembles)), make([]error, len(w.layout.Ensembles))
-	var wg sync.WaitGroup
-	for i, e := range w.layout.Ensembles {
-		if k := slices.IndexFunc(kept, func(l *link) bool { return l.name() == e.Name }); k >= 0 {
-			links[i] = kept[k]
-			continue
-		}
-		wg.Go(func() { links[i], errs[i] = w.app.open(ctx, e) })
-	}
-	wg.Wait()
-	w.links = slices.DeleteFunc(links, func(l *link) bool { return l == nil })
-	return w.links, errs
-}
-
-// close ends the sessions.
-func (w *watcher) close() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, l := range w.links {
-		w.app.disconnect(w.app.soft, l)
+	w.layout = l
+	var gone []string
+	for name := range w.links {
+		if !slices.ContainsFunc(l.Ensembles, func(e layout.Ensemble) bool { return e.Name == name }) {
+			gone = append(gone, name)
+		}
 	}
-	w.links = nil
-}
-
-// disconnect closes a session.
-func (a *app) disconnect(ctx context.Context, l *link) {
-	ctx, cancel := a.closing(ctx)
-	defer cancel()
-	if err := l.Close(ctx); err != nil {
-		a.log.Debug("close the session", "ensemble", l.name(), "error", err)
+	w.mu.Unlock()
+	for _, name := range gone {
+		w.keep(ctx, name, nil)
 	}
+	return said
 }
 
 // faults returns what errors say, each once.

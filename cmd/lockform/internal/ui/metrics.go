@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,12 +14,7 @@ import (
 
 // A collector gives what was seen as metrics. Their labels are names that the
 // configuration bounds: ensembles, servers and checks, never locks.
-type collector struct {
-	queues   Queues
-	at       time.Time
-	survey   planned
-	surveyed time.Time
-}
+type collector struct{ sight }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("lockform_"+name, help, labels, nil)
@@ -29,8 +22,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	buildInfo = desc("build_info", "1, with the version of the program.", "version")
-	lookedAt  = desc("look_timestamp_seconds", "When what is told was seen, by what was looked at: queues or survey.", "look")
-	errorsOf  = desc("look_errors", "What could not be seen, and what is wrong with the configuration, by what was looked at.", "look")
+	lookedAt  = desc("look_timestamp_seconds", "When what is told was seen, by what was looked at: the queues of an ensemble, or the survey of everything else.", "look", "ensemble")
+	errorsOf  = desc("look_errors", "What could not be seen, and what is wrong with the configuration, by what was looked at.", "look", "ensemble")
 
 	locks   = desc("ensemble_locks", "Locks that the layout owns.", "ensemble")
 	held    = desc("ensemble_locks_held", "Locks that somebody holds.", "ensemble")
@@ -67,10 +60,16 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	give(buildInfo, 1, zkfs.Version())
-	give(lookedAt, seconds(c.at), "queues")
-	give(lookedAt, seconds(c.surveyed), "survey")
-	give(errorsOf, failures(c.queues.Problems), "queues")
-	give(errorsOf, failures(c.survey.Problems), "survey")
+	looked := func(at time.Time, problems []plan.Problem, labels ...string) {
+		if !at.IsZero() {
+			give(lookedAt, seconds(at), labels...)
+			give(errorsOf, failures(problems), labels...)
+		}
+	}
+	for _, e := range c.Queues {
+		looked(e.At, e.Problems, "queues", e.Name)
+	}
+	looked(c.SurveyAt, c.Survey.Problems, "survey", "")
 	c.live(give)
 	c.health(give)
 	c.planned(give)
@@ -91,55 +90,55 @@ type giver func(d *prometheus.Desc, v float64, labels ...string)
 // live gives what the queues are like now. An ensemble that could not be read
 // has no figures, so that nobody takes it for idle.
 func (c collector) live(give giver) {
-	type sum struct{ locks, held, holders, waiters, longest, foreign float64 }
-	sums := map[string]*sum{}
-	for _, name := range c.queues.Ensembles {
-		sums[name] = &sum{}
-	}
 	var all []live.Lock
-	for i := range c.queues.Nodes {
-		n := &c.queues.Nodes[i]
-		s := sums[n.Ensemble]
-		if n.Lock == nil || s == nil {
+	for i := range c.Queues {
+		e := &c.Queues[i]
+		if !e.read() {
 			continue
 		}
-		all = append(all, *n.Lock)
-		q := n.Lock.Queue
-		s.locks++
-		before := s.holders
-		for j := range q.Contenders {
-			contender := &q.Contenders[j]
-			if contender.Foreign {
-				s.foreign++
-			}
-			if contender.Holds {
-				s.holders++
+		var sum struct{ locks, held, holders, waiters, longest, foreign float64 }
+		for j := range e.Nodes {
+			l := e.Nodes[j].Lock
+			if l == nil {
 				continue
 			}
-			s.waiters++
-			if !contender.Since.IsZero() {
-				s.longest = max(s.longest, c.at.Sub(contender.Since).Seconds())
+			all = append(all, *l)
+			sum.locks++
+			before := sum.holders
+			for k := range l.Queue.Contenders {
+				contender := &l.Queue.Contenders[k]
+				if contender.Foreign {
+					sum.foreign++
+				}
+				if contender.Holds {
+					sum.holders++
+					continue
+				}
+				sum.waiters++
+				if !contender.Since.IsZero() {
+					sum.longest = max(sum.longest, e.At.Sub(contender.Since).Seconds())
+				}
+			}
+			if sum.holders > before {
+				sum.held++
 			}
 		}
-		if s.holders > before {
-			s.held++
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(sums)) {
-		s := sums[name]
-		give(locks, s.locks, name)
-		give(held, s.held, name)
-		give(holders, s.holders, name)
-		give(waiters, s.waiters, name)
-		give(longest, s.longest, name)
-		give(foreign, s.foreign, name)
+		give(locks, sum.locks, e.Name)
+		give(held, sum.held, e.Name)
+		give(holders, sum.holders, e.Name)
+		give(waiters, sum.waiters, e.Name)
+		give(longest, sum.longest, e.Name)
+		give(foreign, sum.foreign, e.Name)
 	}
 	give(rings, float64(len(live.Deadlocks(all))))
 }
 
 // health gives what the servers say of themselves, and what was found.
 func (c collector) health(give giver) {
-	for _, e := range c.survey.Report.Ensembles {
+	if c.Survey.Report == nil {
+		return
+	}
+	for _, e := range c.Survey.Report.Ensembles {
 		give(quorum, flag(e.Quorum), e.Name)
 		for _, s := range e.Servers {
 			give(reachable, flag(s.Reachable), e.Name, s.Address)
@@ -160,7 +159,7 @@ func (c collector) health(give giver) {
 		check    string
 	}
 	counts := map[kind]int{}
-	for _, f := range c.survey.Report.Findings {
+	for _, f := range c.Survey.Report.Findings {
 		counts[kind{f.Ensemble, f.Severity, f.Check}]++
 	}
 	for k, n := range counts {
@@ -170,7 +169,7 @@ func (c collector) health(give giver) {
 
 // planned gives what an apply would do, and what the last one did.
 func (c collector) planned(give giver) {
-	if s := c.survey.sum; c.survey.made {
+	if s := c.Survey.sum; c.Survey.made {
 		for _, v := range []struct {
 			action string
 			n      int
@@ -181,7 +180,7 @@ func (c collector) planned(give giver) {
 		give(blocked, float64(s.Blocked))
 	}
 	seen := map[string]bool{}
-	for _, r := range c.survey.Runs { // the latest first
+	for _, r := range c.Survey.Runs { // the latest first
 		if !seen[r.Ensemble] {
 			seen[r.Ensemble] = true
 			give(serial, float64(r.Serial), r.Ensemble)

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"html/template"
 	"slices"
@@ -48,20 +47,17 @@ func amount(n int64) string {
 
 // content is what the page's template shows.
 type content struct {
-	Query              string
-	QueuesAt, SurveyAt time.Time
-	Problems           []plan.Problem
-	Several            bool // ensembles
+	sight
+	Query    string
+	Problems []plan.Problem
+	Several  bool // ensembles
+	Unread   bool // none of them could be read
 
 	Locks, Held, Waiting int
 	Deadlocks            []string
 	Rows                 []row
 	Shown, All           int
 	Hidden               bool // there are more rows
-
-	Survey  Survey
-	Plan    []line
-	PlanCut int
 }
 
 // A row is a znode of the tree.
@@ -81,23 +77,16 @@ type person struct {
 // A line is one of a plan's text.
 type line struct{ Class, Text string }
 
-// content looks, and makes what matches the query ready to be shown.
-func (h *Handler) content(ctx context.Context, query string) (*content, error) {
-	queues, at, err := h.queues.get(ctx, h.base)
-	if err != nil {
-		return nil, err
+// newContent makes what matches the query ready to be shown.
+func newContent(s sight, query string) *content {
+	c := &content{sight: s, Query: query, Several: len(s.Queues) > 1, Unread: true}
+	for _, e := range s.Queues {
+		c.Unread = c.Unread && !e.read()
+		c.Problems = append(c.Problems, e.Problems...)
 	}
-	survey, surveyed, err := h.survey.get(ctx, h.base)
-	if err != nil {
-		return nil, err
-	}
-	c := &content{
-		Query: query, QueuesAt: at, SurveyAt: surveyed, Survey: survey.Survey,
-		Problems: merge(queues.Problems, survey.Problems), Several: len(survey.Report.Ensembles) > 1,
-	}
-	c.rows(queues.Nodes, at)
-	c.Plan, c.PlanCut = survey.lines, survey.cut
-	return c, nil
+	c.Problems = merge(c.Problems, s.Survey.Problems)
+	c.rows()
+	return c
 }
 
 // merge leaves out what was said by both looks.
@@ -113,36 +102,41 @@ func merge(a, b []plan.Problem) []plan.Problem {
 
 // rows makes the tree: all of it when it fits, and the locks in use first when
 // it does not.
-func (c *content) rows(nodes []Node, now time.Time) {
+func (c *content) rows() {
+	type found struct {
+		*Node
+		at time.Time
+	}
 	var locks []live.Lock
-	var found []int // indices of nodes
-	for i := range nodes {
-		n := &nodes[i]
-		if l := n.Lock; l != nil {
-			locks = append(locks, *l)
-			c.Locks++
-			c.Waiting += len(l.Queue.Waiters())
-			if len(l.Queue.Holders()) > 0 {
-				c.Held++
+	var all []found
+	for i := range c.Queues {
+		e := &c.Queues[i]
+		for j := range e.Nodes {
+			n := &e.Nodes[j]
+			if l := n.Lock; l != nil {
+				locks = append(locks, *l)
+				c.Locks++
+				c.Waiting += len(l.Queue.Waiters())
+				if len(l.Queue.Holders()) > 0 {
+					c.Held++
+				}
 			}
-		}
-		if n.has(c.Query) {
-			found = append(found, i)
+			if n.has(c.Query) {
+				all = append(all, found{n, e.At})
+			}
 		}
 	}
 	for _, d := range live.Deadlocks(locks) {
 		c.Deadlocks = append(c.Deadlocks, d.String())
 	}
-	c.All = len(found)
-	if len(found) > maxRows {
-		c.Hidden = true
-		slices.SortStableFunc(found, func(a, b int) int { return cmp.Compare(nodes[b].busy(), nodes[a].busy()) })
-		found = found[:maxRows]
-		slices.Sort(found)
+	c.All = len(all)
+	if c.Hidden = c.All > maxRows; c.Hidden {
+		slices.SortStableFunc(all, func(a, b found) int { return cmp.Compare(b.busy(), a.busy()) })
+		all = all[:maxRows]
 	}
-	c.Shown = len(found)
-	for _, i := range found {
-		c.Rows = append(c.Rows, nodes[i].row(now))
+	c.Shown = len(all)
+	for _, f := range all {
+		c.Rows = append(c.Rows, f.row(f.at))
 	}
 }
 
@@ -234,8 +228,8 @@ func policy(p *layout.Policy) string {
 // A planned survey has of its plan what is shown, in place of all of it.
 type planned struct {
 	Survey
-	lines []line
-	cut   int // lines that are not among them
+	Lines []line
+	Cut   int // lines that are not among them
 	sum   plan.Summary
 	made  bool
 }
@@ -250,9 +244,9 @@ func newPlanned(s Survey) planned {
 	var text strings.Builder
 	_ = s.Plan.WriteText(&text, plan.TextOptions{}) // a strings.Builder takes everything
 	all := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
-	p.cut = max(0, len(all)-maxLines)
-	for _, s := range all[:len(all)-p.cut] {
-		p.lines = append(p.lines, line{class(s), strings.Clone(s)})
+	p.Cut = max(0, len(all)-maxLines)
+	for _, s := range all[:len(all)-p.Cut] {
+		p.Lines = append(p.Lines, line{class(s), strings.Clone(s)})
 	}
 	return p
 }

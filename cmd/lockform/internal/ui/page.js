@@ -1,19 +1,17 @@
-// Replaces what has changed, every two seconds, while somebody looks.
+// Replaces what has changed, every two seconds, while somebody looks and has no
+// text marked, which would be lost.
 "use strict";
 const now = document.getElementById("now");
-let tag = "", busy = false;
+let busy = false;
 async function look() {
-  if (busy || document.hidden || window.getSelection().type === "Range") return;
+  const marked = window.getSelection().type === "Range";
+  document.body.classList.toggle("marked", marked);
+  if (busy || document.hidden || marked) return;
   busy = true;
   try {
-    const answer = await fetch("/now" + location.search, {headers: tag ? {"If-None-Match": tag} : {}, cache: "no-store"});
-    if (answer.status === 200) {
-      const open = new Set([...now.querySelectorAll("details[open]")].map(d => d.id));
-      now.innerHTML = await answer.text();
-      now.querySelectorAll("details").forEach(d => { if (d.id) d.open = open.has(d.id); });
-      tag = answer.headers.get("ETag");
-    }
-    document.body.classList.toggle("stale", !answer.ok && answer.status !== 304);
+    const answer = await fetch("/now" + location.search, {cache: "no-store", signal: AbortSignal.timeout(20000)});
+    if (answer.ok) now.innerHTML = await answer.text();
+    document.body.classList.toggle("stale", !answer.ok);
   } catch {
     document.body.classList.add("stale");
   } finally {
@@ -21,3 +19,4 @@ async function look() {
   }
 }
 setInterval(look, 2000);
+document.addEventListener("visibilitychange", look);

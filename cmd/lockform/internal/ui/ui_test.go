@@ -2,15 +2,16 @@ package ui
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -28,31 +29,50 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A fake is a Source of what a test sets.
 type fake struct {
+	names  []string
 	mu     sync.Mutex
-	queues Queues
+	queues map[string]Queues
 	survey Survey
 	looks  atomic.Int64
-	block  chan struct{} // Queues waits for it, or for the end of its context
+	mute   map[string]chan struct{} // Queues of these ensembles waits for it, or for the end of its context
 }
 
-func (f *fake) Queues(ctx context.Context) Queues {
+func (f *fake) Ensembles() []string { return f.names }
+
+func (f *fake) Queues(ctx context.Context, ensemble string) Queues {
 	f.looks.Add(1)
-	if f.block != nil {
+	if block := f.mute[ensemble]; block != nil {
 		select {
-		case <-f.block:
+		case <-block:
 		case <-ctx.Done():
 			return Queues{Problems: []plan.Problem{{Summary: ctx.Err().Error()}}}
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.queues
+	return f.queues[ensemble]
 }
 
 func (f *fake) Survey(context.Context) Survey {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.survey
+}
+
+// one is a Source of one ensemble, "main".
+func one(nodes ...Node) *fake {
+	return &fake{names: []string{"main"}, queues: map[string]Queues{"main": {Nodes: nodes}}}
+}
+
+var loopback = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8370}
+
+// open returns a Handler of a Source on this machine, which the test's end
+// closes.
+func open(t *testing.T, f *fake) *Handler {
+	base, cancel := context.WithCancel(context.Background())
+	h := New(base, f, "127.0.0.1:8370", loopback)
+	t.Cleanup(func() { cancel(); h.Close() })
+	return h
 }
 
 // ask asks a Handler.
@@ -84,27 +104,32 @@ func lockNode(ensemble, path string, contenders int) Node {
 }
 
 func TestHostsThatAreNoNameOfOursGetNothing(t *testing.T) {
+	all := &net.TCPAddr{IP: net.IPv6unspecified, Port: 8370}
 	for _, tt := range []struct {
-		listen, host string
-		want         int
+		listen string
+		addr   net.Addr
+		host   string
+		want   int
 	}{
-		{"127.0.0.1:8370", "127.0.0.1:8370", 200},
-		{"127.0.0.1:8370", "localhost:8370", 200},
-		{"127.0.0.1:8370", "LOCALHOST", 200},
-		{"127.0.0.1:8370", "[::1]:8370", 200},
-		{"[::1]:8370", "[::1]", 200},
-		{"localhost:8370", "127.0.0.1", 200},
-		{"127.0.0.1:8370", "evil.example", 421},
-		{"127.0.0.1:8370", "evil.example:8370", 421},
-		{"127.0.0.1:8370", "127.0.0.1.evil.example", 421},
-		{"127.0.0.1:8370", "", 421},
-		{"localhost:8370", "evil.example", 421},
-		{"0.0.0.0:8370", "locks.example", 200},
-		{":8370", "locks.example", 200},
-		{"10.0.0.1:8370", "locks.example", 200},
+		{"127.0.0.1:8370", loopback, "127.0.0.1:8370", 200},
+		{"127.0.0.1:8370", loopback, "localhost:8370", 200},
+		{"127.0.0.1:8370", loopback, "LOCALHOST", 200},
+		{"127.0.0.1:8370", loopback, "[::1]:8370", 200},
+		{"[::1]:8370", &net.TCPAddr{IP: net.IPv6loopback}, "[::1]", 200},
+		{"localhost:8370", loopback, "127.0.0.1", 200},
+		{"myhost:8370", &net.TCPAddr{IP: net.IPv4(127, 0, 1, 1)}, "MyHost:8370", 200},
+		{"myhost:8370", &net.TCPAddr{IP: net.IPv4(127, 0, 1, 1)}, "evil.example", 421},
+		{"127.0.0.1:8370", loopback, "evil.example", 421},
+		{"127.0.0.1:8370", loopback, "evil.example:8370", 421},
+		{"127.0.0.1:8370", loopback, "127.0.0.1.evil.example", 421},
+		{"127.0.0.1:8370", loopback, "", 421},
+		{"localhost:8370", loopback, "evil.example", 421},
+		{"0.0.0.0:8370", &net.TCPAddr{IP: net.IPv4zero}, "locks.example", 200},
+		{":8370", all, "locks.example", 200},
+		{"10.0.0.1:8370", &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}, "locks.example", 200},
 	} {
-		h := New(t.Context(), &fake{}, tt.listen)
-		r := httptest.NewRequest(http.MethodGet, "http://x/", nil)
+		h := New(t.Context(), one(), tt.listen, tt.addr)
+		r := httptest.NewRequest(http.MethodGet, "http://x/healthz", nil)
 		r.Host = tt.host
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -114,38 +139,16 @@ func TestHostsThatAreNoNameOfOursGetNothing(t *testing.T) {
 	}
 }
 
-func TestAPageThatHasNotChangedIsNotSentAgain(t *testing.T) {
-	f := &fake{queues: Queues{Ensembles: []string{"default"}, Nodes: []Node{lockNode("default", "/a", 1)}}}
-	h := New(t.Context(), f, "127.0.0.1:0")
-	h.queues.every, h.survey.every = time.Hour, time.Hour
-	first, body := ask(h, "/now")
-	tag := first.Header.Get("ETag")
-	if tag == "" || !strings.Contains(body, "owner-0") {
-		t.Fatalf("tag %q, body:\n%s", tag, body)
-	}
-	if again, body := ask(h, "/now", "If-None-Match", tag); again.StatusCode != http.StatusNotModified || body != "" {
-		t.Errorf("got %d, %q", again.StatusCode, body)
-	}
-	h.queues.every = 0
-	h.queues.took = 0
-	f.mu.Lock()
-	f.queues.Nodes = []Node{lockNode("default", "/a", 2)}
-	f.mu.Unlock()
-	if again, body := ask(h, "/now", "If-None-Match", tag); again.StatusCode != http.StatusOK || !strings.Contains(body, "owner-1") {
-		t.Errorf("got %d, %q", again.StatusCode, body)
-	}
-}
-
 func TestEverythingIsBounded(t *testing.T) {
-	q := Queues{Ensembles: []string{"default"}}
+	var nodes []Node
 	for i := range 3 * maxRows {
 		n := 0
 		if i == 2*maxRows {
 			n = 3 * maxWaiters
 		}
-		q.Nodes = append(q.Nodes, lockNode("default", fmt.Sprintf("/locks/l%04d", i), n))
+		nodes = append(nodes, lockNode("main", fmt.Sprintf("/locks/l%04d", i), n))
 	}
-	h := New(t.Context(), &fake{queues: q}, "127.0.0.1:0")
+	h := open(t, one(nodes...))
 	_, body := ask(h, "/now")
 	if got := strings.Count(body, "<code><bdi>/locks/"); got != maxRows {
 		t.Errorf("%d rows, want %d", got, maxRows)
@@ -168,42 +171,87 @@ func TestEverythingIsBounded(t *testing.T) {
 	}
 }
 
-// Whoever waits for somebody else's look may go away; the look goes on, and what
-// it sees is there for others.
-func TestWhoGoesAwayDoesNotHoldOthersUp(t *testing.T) {
-	f := &fake{block: make(chan struct{})}
-	l := newLook(time.Hour, time.Minute, f.Queues)
-	base, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() { l.get(base, base) })
-	for len(l.turn) == 0 { // until it looks
-		time.Sleep(time.Millisecond)
-	}
-	gone, leave := context.WithCancelCause(context.Background())
-	away := errors.New("went away")
-	leave(away)
-	if _, _, err := l.get(gone, base); !errors.Is(err, away) {
-		t.Errorf("got %v", err)
-	}
-	close(f.block)
-	if _, at, err := l.get(base, base); err != nil || at.IsZero() {
-		t.Errorf("got %v, %v", at, err)
-	}
-	if n := f.looks.Load(); n != 1 {
-		t.Errorf("%d looks", n)
-	}
+// An ensemble that says nothing does not keep others from being seen, nor their
+// figures from being given. The time is that of the test alone.
+func TestAMuteEnsembleHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := one(lockNode("main", "/a", 1))
+		f.names, f.mute = append(f.names, "dr"), map[string]chan struct{}{"dr": make(chan struct{})}
+		f.queues["dr"] = Queues{Nodes: []Node{lockNode("dr", "/b", 1)}}
+		h := open(t, f)
+		see := func(what string, limit time.Duration, main, dr time.Duration) {
+			t.Helper()
+			began := time.Now()
+			s := h.see(t.Context())
+			if got := time.Since(began); got > limit {
+				t.Errorf("%s: a request takes %s, want %s at most", what, got, limit)
+			}
+			for i, want := range []time.Duration{main, dr} {
+				e := &s.Queues[i]
+				if got := began.Sub(e.At); want < 0 && e.read() || want >= 0 && (!e.read() || got > want) {
+					t.Errorf("%s: %s was read: %v, %s ago, with %d problems; want %s", what, e.Name, e.read(), got, len(e.Problems), want)
+				}
+			}
+		}
+		const never = -1
+		see("the first", firstPatience, 0, never)
+		time.Sleep(2 * time.Second)
+		see("the second", 0, 0, never)
+		time.Sleep(lookLimit)
+		see("after a look that failed", patience, 0, never)
+		_, page := ask(h, "/now")
+		_, metrics := ask(h, "/metrics")
+		for _, want := range []string{"<bdi>/a</bdi>", "Error: context deadline exceeded"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("no %q in\n%s", want, page)
+			}
+		}
+		if want := `lockform_ensemble_locks{ensemble="main"} 1`; !strings.Contains(metrics, want) || strings.Contains(metrics, `_locks{ensemble="dr"}`) {
+			t.Errorf("no %q, or figures of dr, in\n%s", want, metrics)
+		}
+		close(f.mute["dr"])
+		time.Sleep(2 * time.Second)
+		see("when it answers again", 0, 0, 5*time.Second)
+	})
 }
 
-func TestTheEndOfTheBaseEndsALook(t *testing.T) {
-	base, cancel := context.WithCancel(context.Background())
-	cancel()
-	l := newLook(0, time.Minute, (&fake{block: make(chan struct{})}).Queues)
-	q, _, err := l.get(context.Background(), base)
-	if err != nil || len(q.Problems) != 1 {
-		t.Errorf("got %+v, %v", q, err)
-	}
+// Whoever waits for a look may go away; the look goes on, and what it sees is
+// there for others.
+func TestWhoGoesAwayEndsNoLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := one()
+		f.mute = map[string]chan struct{}{"main": make(chan struct{})}
+		h := open(t, f)
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if s := h.see(gone); s.Queues[0].read() {
+			t.Errorf("got %+v", s)
+		}
+		close(f.mute["main"])
+		if s := h.see(t.Context()); !s.Queues[0].read() || f.looks.Load() != 1 {
+			t.Errorf("got %+v after %d looks", s, f.looks.Load())
+		}
+	})
+}
+
+func TestTheEndOfTheBaseEndsLooksAndRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := one()
+		f.mute = map[string]chan struct{}{"main": make(chan struct{})}
+		base, cancel := context.WithCancel(t.Context())
+		h := New(base, f, "127.0.0.1:0", loopback)
+		began := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() { h.see(t.Context()) })
+		synctest.Wait()
+		cancel()
+		h.Close()
+		h.see(t.Context()) // and begins no look
+		wg.Wait()
+		if took := time.Since(began); took != 0 || f.looks.Load() != 1 {
+			t.Errorf("it took %s, %d looks", took, f.looks.Load())
+		}
+	})
 }
 
 // The golden files show two ensembles, of which one cannot be read.
@@ -211,18 +259,19 @@ func TestPageAndMetrics(t *testing.T) {
 	bad := "<b>\u202e\"'&"
 	a, b := lockNode("main", "/locks/a", 3), lockNode("main", "/locks/b", 1)
 	a.Lock.Queue.Contenders[1].Owner, a.Lock.Queue.Contenders[2].Foreign = bad, true
+	down := plan.Problem{Summary: `Cannot connect to the ensemble "dr"`, Detail: "Nobody is there.\nStart it.", Pos: layout.Pos{File: "locks.hcl", Line: 3}}
 	f := &fake{
-		queues: Queues{
-			Ensembles: []string{"main"},
-			Nodes: []Node{
+		names: []string{"dr", "main"},
+		queues: map[string]Queues{
+			"main": {Nodes: []Node{
 				{"main", layout.KindNamespace, "namespace.locks", "/locks", nil}, a, b,
 				{"main", layout.KindLock, "lock.gone", "/locks/gone", &live.Lock{Queue: live.Queue{Queue: lock.Queue{Path: "/locks/gone", Absent: true}}}},
-			},
-			Problems: []plan.Problem{{Summary: `Cannot connect to the ensemble "dr"`, Detail: "Nobody is there.\nStart it.", Pos: layout.Pos{File: "locks.hcl", Line: 3}}},
+			}},
+			"dr": {Problems: []plan.Problem{down}},
 		},
 		survey: Survey{
 			Layout: "platform",
-			Report: doctor.Report{
+			Report: &doctor.Report{
 				Ensembles: []doctor.Ensemble{
 					{Name: "dr", Servers: []doctor.Server{{Address: "dr:2181", Latency: doctor.Latency{Min: -1, Avg: -1, Max: -1}, Outstanding: -1, Connections: -1}}},
 					{Name: "main", Quorum: true, Locks: 3, Servers: []doctor.Server{{Address: "zk:2181", Reachable: true, Serving: true, Mode: "leader", Version: "3.8.4", Latency: doctor.Latency{Min: 0, Avg: 0.5, Max: 12}, Outstanding: 2, Connections: 5}}},
@@ -236,14 +285,16 @@ func TestPageAndMetrics(t *testing.T) {
 				{Ensemble: "main", Serial: 2, Started: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), By: "bob@h", Commit: "-", Plan: "abc", Result: "unfinished: batch 1 of 2"},
 				{Ensemble: "main", Serial: 1, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), By: "bob@h", Commit: "-", Plan: "abd", Result: "3 created", Done: true},
 			},
-			Problems: []plan.Problem{{Summary: `Cannot connect to the ensemble "dr"`, Detail: "Nobody is there.\nStart it.", Pos: layout.Pos{File: "locks.hcl", Line: 3}}, {Warning: true, Summary: "Open ACL"}},
+			Problems: []plan.Problem{down, {Warning: true, Summary: "Open ACL"}},
 		},
 	}
-	h := New(t.Context(), f, "127.0.0.1:0")
-	still := time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC)
-	queues, survey := f.queues, newPlanned(f.survey)
-	h.queues.value, h.queues.at, h.queues.every = queues, still, 1<<62
-	h.survey.value, h.survey.at, h.survey.every = survey, still, 1<<62
+	h := open(t, f)
+	still, never := time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC), time.Now().Add(time.Hour)
+	for _, name := range f.names {
+		l := h.ensemble(name)
+		l.value, l.at, l.next = f.queues[name], still, never
+	}
+	h.survey.value, h.survey.at, h.survey.next = newPlanned(f.survey), still, never
 	_, body := ask(h, "/?q=o")
 	golden.Assert(t, body, "page.html")
 	_, body = ask(h, "/metrics")

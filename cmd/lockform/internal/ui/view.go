@@ -13,20 +13,23 @@ import (
 	"github.com/lockform/lockform/zkfs/layout"
 )
 
-// A Source looks at the ensembles of a layout. Its methods end with their
-// context. What cannot be seen is in Problems, beside what can.
+// A Source looks at the ensembles of a layout. Its methods may be called from
+// several goroutines, though Queues of one ensemble and Survey by one at a time
+// only, and end with their context. What cannot be seen is in Problems, beside
+// what can.
 type Source interface {
-	// Queues reads what changes all the time.
-	Queues(ctx context.Context) Queues
+	// Ensembles returns the names of those that are declared now.
+	Ensembles() []string
+	// Queues reads what changes all the time in one ensemble.
+	Queues(ctx context.Context, ensemble string) Queues
 	// Survey reads what changes seldom, and takes longer.
 	Survey(ctx context.Context) Survey
 }
 
-// Queues are the live tree and who holds and waits in it.
+// Queues are the live tree of one ensemble and who holds and waits in it.
 type Queues struct {
-	Ensembles []string // those that were read
-	Nodes     []Node   // by ensemble, then by path
-	Problems  []plan.Problem
+	Nodes    []Node         // by path
+	Problems []plan.Problem // why it could not be read; empty when it was
 }
 
 // A Node is a znode that the layout owns.
@@ -41,9 +44,9 @@ type Node struct {
 // A Survey is everything else that is known of a layout.
 type Survey struct {
 	Layout   string
-	Plan     *plan.Plan // nil when it could not be made
-	Report   doctor.Report
-	Runs     []Run // the latest first
+	Plan     *plan.Plan     // nil when it could not be made
+	Report   *doctor.Report // nil when nobody could be examined
+	Runs     []Run          // the latest first
 	Problems []plan.Problem
 }
 
@@ -54,44 +57,4 @@ type Run struct {
 	Started                  time.Time
 	By, Commit, Plan, Result string
 	Done                     bool
-}
-
-// A look is looked again when somebody asks and the last time is a while ago.
-// Nobody asks, nobody looks.
-type look[T any] struct {
-	every time.Duration // the least time between two; it grows with how long one takes
-	limit time.Duration // for one
-	do    func(context.Context) T
-
-	turn  chan struct{} // held while looking
-	value T
-	at    time.Time // when it began; zero before the first
-	took  time.Duration
-}
-
-func newLook[T any](every, limit time.Duration, do func(context.Context) T) *look[T] {
-	return &look[T]{every: every, limit: limit, do: do, turn: make(chan struct{}, 1)}
-}
-
-// get returns what was seen, and when. It looks itself if need be, until base
-// ends and not only until ctx does: others want to know as well. When ctx ends
-// while somebody else looks, it fails.
-func (l *look[T]) get(ctx, base context.Context) (T, time.Time, error) {
-	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
-	case <-ctx.Done():
-		var none T
-		return none, time.Time{}, context.Cause(ctx)
-	}
-	// Of ten parts of the time, one at most is spent looking; what hangs is
-	// tried again all the same.
-	if l.at.IsZero() || time.Since(l.at) >= max(l.every, min(10*l.took, l.limit)) {
-		limited, cancel := context.WithTimeout(base, l.limit)
-		defer cancel()
-		began := time.Now()
-		l.value = l.do(limited)
-		l.at, l.took = began, time.Since(began)
-	}
-	return l.value, l.at, nil
 }
