@@ -19,11 +19,14 @@ const (
 	maxRows    = 500
 	maxWaiters = 10
 	maxLines   = 1000
+	maxName    = 200  // characters of what contenders call themselves and their hosts
+	maxText    = 2000 // characters of sentences with such names in them
 )
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"time":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 	"amount": amount,
+	"short":  func(s string) string { return short(s, maxText) },
 	"number": func(f float64) string {
 		if f < 0 {
 			return "-"
@@ -38,12 +41,26 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	},
 }).ParseFS(files, "page.html.tmpl"))
 
+// short cuts what is longer than n characters.
+func short(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
 func amount(n int64) string {
 	if n < 0 {
 		return "-"
 	}
 	return fmt.Sprint(n)
 }
+
+// maxAge is how long somebody can have waited or held: what says that it is
+// longer is not believed.
+const maxAge = 100 * 365 * 24 * time.Hour
 
 // content is what the page's template shows.
 type content struct {
@@ -186,14 +203,14 @@ func (n *Node) row(now time.Time) row {
 }
 
 func newPerson(l live.Lock, c lock.Contender, now time.Time) person {
-	p := person{Name: c.Owner, Notes: live.Notes(l, c, now)}
+	p := person{Name: short(c.Owner, maxName), Notes: live.Notes(l, c, now)}
 	if p.Name == "" {
 		p.Name = fmt.Sprintf("session 0x%x", uint64(c.Session))
 	}
 	if c.Host != "" {
-		p.Where = c.Host
+		p.Where = short(c.Host, maxName)
 		if c.PID != 0 {
-			p.Where = fmt.Sprintf("%s:%d", c.Host, c.PID)
+			p.Where += fmt.Sprintf(":%d", c.PID)
 		}
 	} else if c.Client != "" {
 		p.Where = c.Client
@@ -202,7 +219,10 @@ func newPerson(l live.Lock, c lock.Contender, now time.Time) person {
 		p.Mode = c.Mode
 	}
 	if !c.Since.IsZero() {
-		p.Since = fmt.Sprintf("%s (%s)", c.Since.UTC().Format("2006-01-02 15:04:05"), now.Sub(c.Since).Round(time.Second))
+		p.Since = c.Since.UTC().Format("2006-01-02 15:04:05")
+		if age := now.Sub(c.Since).Round(time.Second); age >= 0 && age < maxAge { // clocks differ, and anybody writes what they like
+			p.Since += fmt.Sprintf(" (%s)", age)
+		}
 	}
 	if c.Holds {
 		p.Token = c.Token

@@ -171,6 +171,26 @@ func TestEverythingIsBounded(t *testing.T) {
 	}
 }
 
+// Whoever may take a lock writes into its contender what they like.
+func TestWhatContendersSayIsBounded(t *testing.T) {
+	n := lockNode("main", "/a", 3)
+	for i := range n.Lock.Queue.Contenders {
+		c := &n.Lock.Queue.Contenders[i]
+		c.Owner, c.Host = strings.Repeat("ä", 1<<19), strings.Repeat("h", 1<<19)
+	}
+	n.Lock.Queue.Contenders[0].Since = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	n.Lock.Queue.Contenders[1].Since = time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)
+	_, body := ask(open(t, one(n)), "/now")
+	if len(body) > 10_000 {
+		t.Errorf("the page has %d bytes", len(body))
+	}
+	for _, want := range []string{"ä…</bdi>", "h…:1</bdi>", "since 9999-01-01 00:00:00</span>", "since 0001-01-01 00:00:01</span>"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+}
+
 // An ensemble that says nothing does not keep others from being seen, nor their
 // figures from being given. The time is that of the test alone.
 func TestAMuteEnsembleHoldsNobodyUp(t *testing.T) {
