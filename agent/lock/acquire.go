@@ -140,10 +140,11 @@ func (c *Client) prepare(w *wait, paths []zkfs.Path, o *Options) (*session, []re
 		c.done(s)
 		return nil, nil, w.explain(err)
 	}
+	policies, errs := s.policiesOf(w.ctx, paths, *o)
 	var requests []request
 	var asked layout.Policy // the session that serves all
 	for i, path := range paths {
-		p, _, err := s.policy(w.ctx, path, *o)
+		p, err := policies[i], errs[i]
 		if err == nil {
 			p = o.stricter(p)
 			_, err = recipeOf(p, o.Shared)

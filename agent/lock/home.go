@@ -126,6 +126,19 @@ func (s *session) policy(ctx context.Context, path zkfs.Path, o Options) (layout
 	return p, nil, err
 }
 
+// policiesOf is policy for several locks, which are read at the same time.
+func (s *session) policiesOf(ctx context.Context, paths []zkfs.Path, o Options) ([]layout.Policy, []error) {
+	policies, errs := make([]layout.Policy, len(paths)), make([]error, len(paths))
+	read := func(i int) { policies[i], _, errs[i] = s.policy(ctx, paths[i], o) }
+	var others sync.WaitGroup
+	for i := range paths[1:] {
+		others.Go(func() { read(i + 1) })
+	}
+	read(0)
+	others.Wait()
+	return policies, errs
+}
+
 // An expectation is the sequence that tells a new contender that it is alone.
 type expectation struct {
 	home     *home

@@ -1,12 +1,15 @@
 package lock_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/lockform/lockform/agent/lock"
 	"github.com/lockform/lockform/zkfs"
 	"github.com/lockform/lockform/zkfs/layout"
+	"github.com/lockform/lockform/zkfs/zkdev"
 )
 
 // A session is shared by policies with a tick that is not longer than its own: ε
@@ -31,6 +34,33 @@ func TestTicksAndSessions(t *testing.T) {
 		if got := held[longer].Session(); got == first {
 			b.Errorf("a longer tick has session %#x too, whose lease ends too late", got)
 		}
+	})
+}
+
+// The policies of several locks are asked for before any is known.
+func TestSeveralPoliciesAreReadTogether(t *testing.T) {
+	embedded(t, func(b *bench) {
+		paths := b.locks(3)
+		c := b.client()
+		var asked []*zkdev.Injection
+		for _, path := range paths {
+			asked = append(asked, b.env.Dev.Inject(zkdev.Fault{
+				Action: zkdev.DropReply, Kind: zkdev.OpGetData, Path: path.Under(b.env.Chroot),
+			}))
+		}
+		ctx, cancel := context.WithCancel(b.ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if _, err := c.AcquireAll(ctx, paths, lock.Options{}); !errors.Is(err, context.Canceled) {
+				b.Errorf("got %v, want to be cancelled", err)
+			}
+		}()
+		for _, i := range asked {
+			until(b.T, "every policy is asked for", i.Fired())
+		}
+		cancel()
+		until(b.T, "it gives up", ended)
 	})
 }
 
