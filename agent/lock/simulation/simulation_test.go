@@ -137,19 +137,38 @@ func (w *world) play() {
 	peace()
 	troubles.Wait()
 	w.logf("peace")
-	select {
-	case <-done:
-	case <-time.After(patience):
-		w.fault("an actor still waits")
-		cancel()
-		<-done
-	}
+	w.await(done, cancel)
 	w.lastRound(ctx, clients)
 	w.empty()
 	for i, c := range clients {
 		if err := c.Close(ctx); err != nil {
 			w.fault("close %s: %v", hosts[i].name, err)
 		}
+	}
+}
+
+// await waits for the actors, whose work together may take long. What must not be
+// is that one waits and nobody gets anything any more: then it gives up.
+func (w *world) await(done <-chan struct{}, giveUp func()) {
+	count := func() int {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.holds
+	}
+	for before := count(); ; {
+		select {
+		case <-done:
+			return
+		case <-time.After(patience):
+		}
+		now := count()
+		if now == before {
+			w.fault("an actor still waits")
+			giveUp()
+			<-done
+			return
+		}
+		before = now
 	}
 }
 
