@@ -197,7 +197,7 @@ func (s *side) admit() (stale, blocked []Problem) {
 			Detail: fmt.Sprintf("%s is the ledger of the layout %q, not of %q.", path, s.ledger.Layout, s.a.p.Layout)}}
 	}
 	run := s.ledger.Run
-	if run != nil && run.Plan == s.a.digest() {
+	if s.begun() {
 		s.finished, s.batch, s.cursor = run.Done, min(run.Batch, len(s.e.Batches)), min(run.Cursor, len(s.e.ACLs))
 		return nil, nil
 	}
@@ -222,7 +222,7 @@ func (s *side) admit() (stale, blocked []Problem) {
 func (s *side) run(ctx context.Context) error {
 	s.a.o.Observe(Event{Kind: EventStart, Ensemble: s.Ensemble, Lock: s.Lock.Node(), Batches: len(s.e.Batches), ACLs: len(s.e.ACLs)})
 	begun := s.a.o.Now()
-	if run := s.ledger.Run; run == nil || run.Plan != s.a.digest() {
+	if !s.begun() {
 		s.begin()
 	}
 	if err := s.sendBatches(ctx); err != nil {
@@ -245,6 +245,12 @@ func (s *side) run(ctx context.Context) error {
 	s.a.o.Observe(Event{Kind: EventDone, Ensemble: s.Ensemble, Elapsed: s.a.o.Now().Sub(begun)})
 	s.prune(ctx)
 	return nil
+}
+
+// begun reports whether an earlier apply of this plan has begun the run.
+func (s *side) begun() bool {
+	run := s.ledger.Run
+	return run != nil && run.Plan == s.a.digest()
 }
 
 // begin makes the ledger tell of this run; the first commit writes it. Until the

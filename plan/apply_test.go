@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -217,6 +218,92 @@ func TestLostRepliesAreFoundOut(t *testing.T) {
 			}
 			s.before = nil
 			if again := makePlan(t, s, wide(), Options{}); !again.Empty() || again.HasDrift() {
+				t.Errorf("the plan after it is not empty:\n%s", text(t, again))
+			}
+		})
+	}
+}
+
+// An overtaken target is one whose ledger somebody sets before it is told that a
+// reply was lost.
+type overtaken struct {
+	*fakeTarget
+	by func()
+}
+
+func (t overtaken) SendMulti(ctx context.Context, ops []zkfs.Op) func() ([]zkfs.Result, error) {
+	answer := t.fakeTarget.SendMulti(ctx, ops)
+	return func() ([]zkfs.Result, error) {
+		results, err := answer()
+		if err != nil {
+			t.by()
+		}
+		return results, err
+	}
+}
+
+// TestLostReplyAndAnotherRun loses the reply to the first batch, which was carried
+// out, and finds the ledger of somebody else's run: nothing tells any more that it
+// was.
+func TestLostReplyAndAnotherRun(t *testing.T) {
+	s, p := start(t)
+	held := s.tree.lock("/lockform/test/apply", 1)
+	first := s.writes
+	s.before = func(i int) (error, bool) { return zkfs.ErrOutcomeUnknown, i == first+1 }
+	target := overtaken{s, sync.OnceFunc(func() {
+		s.before = nil
+		ledger, err := ParseLedger(s.tree.nodes["/lockform/test"].data)
+		if err != nil || ledger.Run == nil || ledger.Run.Batch != 1 {
+			t.Fatalf("the ledger after the first batch: got %+v, %v", ledger, err)
+		}
+		ledger.Run.ID, ledger.Run.Plan = newID(), "sha256:another"
+		data, err := ledger.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.tree.put("/lockform/test", string(data), nil)
+	})}
+	err := Apply(t.Context(), p, []Side{{"main", target, held}}, ApplyOptions{})
+	if !errors.Is(err, ErrUnknown) || !strings.Contains(Problems(err)[0].Detail, "Batch 1 of ") {
+		t.Fatalf("got %v, want %v", err, ErrUnknown)
+	}
+}
+
+// TestACLOfUnknownOutcome changes nothing but an ACL, and loses the session or
+// gives up at the note of it in the ledger, or at the change itself.
+func TestACLOfUnknownOutcome(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		write int // the one that fails
+		err   error
+	}{{"SessionLostAtTheNote", 1, zkfs.ErrOutcomeUnknown}, {"SessionLostAtTheACL", 2, zkfs.ErrOutcomeUnknown}, {"GivenUpAtTheACL", 2, context.Canceled}} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newTree().session(planner)
+			applyLayout(t, s, jobs(), Options{})
+			l := jobs(func(l *layout.Layout) { l.ACL = zkfs.ReadOnly() })
+			p := makePlan(t, s, l, Options{})
+			held := s.tree.lock("/lockform/test/apply", 1)
+			first := s.writes
+			s.before = func(i int) (error, bool) {
+				if i < first+tc.write {
+					return nil, false
+				}
+				s.dead = zkfs.ErrSessionOver
+				return tc.err, true
+			}
+			err := Apply(t.Context(), p, []Side{{"main", s, held}}, ApplyOptions{})
+			if !errors.Is(err, ErrUnknown) || errors.Is(err, ErrPartial) {
+				t.Fatalf("got %v, want %v", err, ErrUnknown)
+			}
+			if got := Problems(err)[0].Detail; !strings.HasPrefix(got, "ACL change 1 of ") {
+				t.Errorf("got %q", got)
+			}
+			s.before, s.dead = nil, nil
+			s.tree.release(held)
+			if err := tryApply(s, p, ApplyOptions{}); err != nil {
+				t.Fatalf("the same plan again: %v", err)
+			}
+			if again := makePlan(t, s, l, Options{}); !again.Empty() {
 				t.Errorf("the plan after it is not empty:\n%s", text(t, again))
 			}
 		})

@@ -16,7 +16,10 @@ const planAgain = `Run "lockform plan" again and review the change.`
 // the run itself has done already counts as done.
 func (s *side) preconditions(ctx context.Context) (stale, blocked []Problem, err error) {
 	done := 0 // steps before it were carried out
-	if s.batch > 0 {
+	switch {
+	case s.begun() && s.batch == len(s.e.Batches):
+		done = len(s.e.Steps) // those after the last batch, or of a plan without any, set ACLs alone
+	case s.batch > 0:
 		done = s.e.Batches[s.batch-1].To
 	}
 	var paths []zkfs.Path

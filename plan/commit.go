@@ -153,6 +153,8 @@ func (s *side) await(ctx context.Context, flights []*flight) (done int, err erro
 			s.land(left[:landed], nil)
 			done += landed
 			continue
+		case changed && unknown:
+			return done, s.unknown(err) // what was carried out may have been written over
 		case changed:
 			return done, s.refusedMulti(ctx, err)
 		}

@@ -27,10 +27,17 @@ func (s *side) lockLost(err error) error {
 
 // unknown is the error of a commit whose reply was lost for good.
 func (s *side) unknown(err error) error {
+	what := "What ends the run"
+	switch {
+	case s.batch < len(s.e.Batches):
+		what = fmt.Sprintf("Batch %d of %d", s.batch+1, len(s.e.Batches))
+	case s.cursor < len(s.e.ACLs):
+		what = fmt.Sprintf("ACL change %d of %d", s.cursor+1, len(s.e.ACLs))
+	}
 	return s.failed(ErrUnknown, err, Problem{
 		Summary: "The outcome is unknown", Path: s.e.Ledger.Path,
-		Detail: fmt.Sprintf("Batch %d of %d was sent to the ensemble %q, and no reply came: it may or may not have been carried out.\n"+
-			"Apply the same plan again: it finds out and continues.", min(s.batch+1, len(s.e.Batches)), len(s.e.Batches), s.Ensemble),
+		Detail: fmt.Sprintf("%s was sent to the ensemble %q, and no reply came: it may or may not have been carried out.\n"+
+			"Apply the same plan again: it finds out and continues.", what, s.Ensemble),
 	})
 }
 

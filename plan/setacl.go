@@ -63,6 +63,8 @@ func (s *side) setACL(ctx context.Context, step *Step) error {
 		switch {
 		case err == nil:
 			return nil
+		case stopped && s.kind(nil) == nil:
+			return s.unknown(err)
 		case stopped:
 			problem.Summary = "Interrupted; the plan is partly applied"
 			problem.Detail = fmt.Sprintf("Whether the ACL of %s was set is not known.", step.Path)
