@@ -26,13 +26,13 @@ func (s *side) drain(ctx context.Context) error {
 	if len(s.inTheWay) == 0 {
 		return nil
 	}
-	limit, cancel := context.WithTimeout(ctx, s.a.o.Drain)
-	defer cancel()
 	for _, step := range s.inTheWay {
-		if err := s.takeCreate(limit, step); err != nil {
+		if err := s.takeCreate(ctx, step); err != nil {
 			return err
 		}
 	}
+	limit, cancel := context.WithTimeout(ctx, s.a.o.Drain)
+	defer cancel()
 	s.a.o.Observe(Event{Kind: EventDrain, Ensemble: s.Ensemble, Steps: s.inTheWay})
 	tick := time.NewTicker(drainLook)
 	defer tick.Stop()

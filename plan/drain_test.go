@@ -48,7 +48,7 @@ func TestDrainThatFailsGivesCreateBack(t *testing.T) {
 		limit time.Duration
 		stop  bool
 		want  error
-	}{{"TooLong", 50 * time.Millisecond, false, ErrBlocked}, {"Interrupted", time.Minute, true, context.Canceled}} {
+	}{{"TooLong", 50 * time.Millisecond, false, ErrBlocked}, {"OverAtOnce", time.Nanosecond, false, ErrBlocked}, {"Interrupted", time.Minute, true, context.Canceled}} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, p := heldJobs(t)
 			ctx, cancel := context.WithCancel(t.Context())
