@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -24,10 +26,9 @@ type Children struct {
 	own map[int]*Child
 
 	requests chan func() // for the goroutine that starts processes
-	chld     chan os.Signal
 	quit     chan struct{}
 	ended    sync.WaitGroup
-	adopts   bool
+	adopts   bool // orphans, and where they can be found is known
 }
 
 // A Child is a process that Children started.
@@ -38,6 +39,15 @@ type Child struct {
 	all   *Children
 }
 
+// chld receives SIGCHLD for whichever Children there is, and is never stopped: to
+// wait for a signal to be let go takes longer than all else that a process does at
+// its end, which is when most Children are closed.
+var chld = sync.OnceValue(func() chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, unix.SIGCHLD)
+	return c
+})
+
 // Watch makes this process the one that orphans below it get as their parent,
 // so that a descendant that leaves its process group and its session is still
 // found, and returns its Children.
@@ -45,11 +55,10 @@ func Watch() *Children {
 	c := &Children{
 		own:      map[int]*Child{},
 		requests: make(chan func()),
-		chld:     make(chan os.Signal, 1),
 		quit:     make(chan struct{}),
 	}
-	c.adopts = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == nil
-	signal.Notify(c.chld, unix.SIGCHLD)
+	c.adopts = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == nil && orphansGoToMain()
+	chld()
 	c.ended.Add(2)
 	go c.watch()
 	go c.startAll()
@@ -59,7 +68,6 @@ func Watch() *Children {
 // Close ends the watch and the goroutines. Children that still live go on; their
 // parent-death signals may come any time.
 func (c *Children) Close() {
-	signal.Stop(c.chld)
 	close(c.quit)
 	c.ended.Wait()
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
@@ -118,7 +126,7 @@ func (c *Children) watch() {
 	defer c.ended.Done()
 	for {
 		select {
-		case <-c.chld:
+		case <-chld():
 			c.look()
 		case <-c.quit:
 			return
@@ -196,41 +204,45 @@ func (c *Children) Clean(t Table) {
 	}
 }
 
-// Alone reports, at the cost of a read or two, whether this process has no other
+// Alone reports, at the cost of one read, whether this process has no other
 // children than those it has started: whoever these left behind would be its
 // child by now. It is false where the system does not tell.
+//
+// The kernel lists children by the thread whose they are, and an orphan becomes
+// the main thread's: Linux takes the first that lives, and Go's main thread lives
+// as long as the process. The other threads are not looked at. What was looked at
+// below /proc/self/task is in the way when the process ends, and a parent that
+// waits for it then spins for milliseconds.
 func (c *Children) Alone() bool {
 	if !c.adopts {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	dir := "/proc/self/task/"
-	tasks, err := os.ReadDir(dir)
+	main := strconv.Itoa(os.Getpid())
+	list, err := readShort("/proc/self/task/" + main + "/children")
 	if err != nil {
 		return false
 	}
-	for _, task := range tasks {
-		list, err := readShort(dir + task.Name() + "/children")
-		if err == unix.ESRCH || err == unix.ENOENT {
-			continue // a thread that has ended
-		}
-		if err != nil {
+	for _, field := range strings.Fields(string(list)) {
+		if pid, err := strconv.Atoi(field); err != nil || c.own[pid] == nil {
 			return false
-		}
-		pid := 0
-		for _, digit := range list {
-			if digit != ' ' {
-				pid = pid*10 + int(digit-'0')
-				continue
-			}
-			if c.own[pid] == nil {
-				return false
-			}
-			pid = 0
 		}
 	}
 	return true
+}
+
+// orphansGoToMain reports whether the kernel gives orphans to the main thread of
+// the process that adopts them. Before Linux 3.19 that was the thread that had
+// started the first of their ancestors.
+func orphansGoToMain() bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	major, _, _ := strings.Cut(unix.ByteSliceToString(u.Release[:]), ".")
+	n, err := strconv.Atoi(major)
+	return err == nil && n >= 4
 }
 
 // readShort reads a file of /proc that is shorter than a page. Package os would
