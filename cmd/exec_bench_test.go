@@ -16,9 +16,10 @@ import (
 	"github.com/lockform/lockform/zkfs/zkdev/zktest"
 )
 
-// BenchmarkExec runs "true" under a free lock of a real server and by itself, in
-// turns, whole processes. It reports how the medians compare, and what the agent
-// takes of memory: at most in such a run, and resident while it holds a lock.
+// BenchmarkExec runs "true" under a free lock of a real server, by itself, and by
+// a program that does the least that a lock takes (testdata/floor), in turns, whole
+// processes. It reports how the medians compare, and what the agent takes of
+// memory: at most in such a run, and resident while it holds a lock.
 func BenchmarkExec(b *testing.B) {
 	e := zktest.New(b, zktest.Real)
 	s, err := zkconn.Open(b.Context(), zkconn.Config{Servers: e.Servers})
@@ -34,6 +35,12 @@ func BenchmarkExec(b *testing.B) {
 	if _, err := s.Create(b.Context(), "/l", record, zkfs.Open(), zkfs.Persistent); err != nil {
 		b.Fatal(err)
 	}
+	floor := filepath.Join(b.TempDir(), "floor")
+	build := exec.Command("go", "build", "-o", floor, "./testdata/floor")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("build the floor: %v\n%s", err, out)
+	}
 	agent := func(command ...string) *exec.Cmd {
 		args := append([]string{"exec", "-servers=" + e.Servers, "/l", "--"}, command...)
 		cmd := exec.Command(filepath.Join(bin, "lockform-agent"), args...)
@@ -47,17 +54,24 @@ func BenchmarkExec(b *testing.B) {
 		}
 		return time.Since(began)
 	}
-	var alone, locked []time.Duration
+	var alone, least, locked []time.Duration
 	var most int64 // KiB
 	for b.Loop() {
 		alone = append(alone, run(exec.Command("true")))
-		cmd := agent("true")
+		cmd := exec.Command(floor, e.Servers, "/l", "true")
+		cmd.Stderr = os.Stderr
+		least = append(least, run(cmd))
+		cmd = agent("true")
 		locked = append(locked, run(cmd))
 		most = max(most, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
 	}
-	slices.Sort(alone)
-	slices.Sort(locked)
-	b.ReportMetric(float64(locked[len(locked)/2])/float64(alone[len(alone)/2]), "×true")
+	median := func(times []time.Duration) float64 {
+		slices.Sort(times)
+		return float64(times[len(times)/2])
+	}
+	b.ReportMetric(median(locked)/median(alone), "×true")
+	b.ReportMetric(median(least)/median(alone), "floor×true")
+	b.ReportMetric(median(alone)/1e3, "true-µs")
 	b.ReportMetric(float64(most)/1024, "peak-MiB")
 	b.ReportMetric(resident(b, agent), "idle-MiB")
 }
