@@ -13,7 +13,7 @@ import (
 type greeting struct {
 	wire  *wire
 	auth  *Auth                    // Config.OwnAuth
-	root  *request                 // whether the chroot exists
+	first *request                 // whose answer shows that the session can be used
 	ahead map[zkfs.Path]*aheadRead // of Config.Ahead what nobody has asked for yet
 	all   []*request
 }
@@ -34,8 +34,11 @@ func (s *Session) greeting() *greeting {
 		g.auth = &s.cfg.OwnAuth
 		g.all = append(g.all, s.authRequest(*g.auth))
 	}
-	g.root, _ = s.pathRequest(opExists, zkfs.Root, unwatched)
-	g.all = append(g.all, g.root)
+	if s.chroot != zkfs.Root || g.auth == nil {
+		root, _ := s.pathRequest(opExists, zkfs.Root, unwatched)
+		g.all = append(g.all, root)
+	}
+	g.first = g.all[len(g.all)-1]
 	for _, path := range s.cfg.Ahead {
 		p := &Peek{Path: path, Part: zkfs.PartData, Watch: true}
 		if r, err := s.peekRequest(p); err == nil && g.ahead[path] == nil {
@@ -46,13 +49,13 @@ func (s *Session) greeting() *greeting {
 	return g
 }
 
-// awaitRoot reports whether the chroot exists, and returns after the answers to
-// all credentials.
+// awaitRoot reports whether the chroot exists, of which the server's own root needs
+// no proof, and returns after the answers to all credentials.
 func (s *Session) awaitRoot(ctx context.Context) (bool, error) {
 	s.mu.Lock()
 	g := s.greeted
 	s.mu.Unlock()
-	if len(s.cfg.Auth) == 0 && s.came(ctx, g, g.root) {
+	if len(s.cfg.Auth) == 0 && s.came(ctx, g, g.first) {
 		return true, nil
 	}
 	_, there, err := s.Exists(ctx, zkfs.Root)
