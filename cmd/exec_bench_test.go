@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +36,7 @@ func BenchmarkExec(b *testing.B) {
 	if _, err := s.Create(b.Context(), "/l", record, zkfs.Open(), zkfs.Persistent); err != nil {
 		b.Fatal(err)
 	}
+	server, chroot, _ := strings.Cut(e.Servers, "/")
 	floor := filepath.Join(b.TempDir(), "floor")
 	build := exec.Command("go", "build", "-o", floor, "./testdata/floor")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -58,7 +60,7 @@ func BenchmarkExec(b *testing.B) {
 	var most int64 // KiB
 	for b.Loop() {
 		alone = append(alone, run(exec.Command("true")))
-		cmd := exec.Command(floor, e.Servers, "/l", "true")
+		cmd := exec.Command(floor, server, "/"+chroot+"/l", "true")
 		cmd.Stderr = os.Stderr
 		least = append(least, run(cmd))
 		cmd = agent("true")
