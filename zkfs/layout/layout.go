@@ -153,5 +153,5 @@ type Namespace struct{ Declared }
 type Lock struct {
 	Declared
 	Policy     *Policy // never nil, and not to be changed: locks that are declared alike share one
-	PolicyName string // of the policy block that it is made of, such as "policy.nightly"; "" for none
+	PolicyName string  // of the policy block that it is made of, such as "policy.nightly"; "" for none
 }
