@@ -40,12 +40,12 @@ var (
 	connections = desc("server_connections", "Connections of clients.", "ensemble", "server")
 	findings    = desc("findings", "What lockform doctor finds.", "ensemble", "severity", "check")
 
-	changes  = desc("plan_changes", "Steps of the plan for the present configuration, by action.", "action")
-	drifted  = desc("plan_drift", "Znodes that were changed by others than apply.")
-	blocked  = desc("plan_blocked", "Steps of the plan that are blocked.")
-	serial   = desc("last_apply_serial", "The serial of the latest run.", "ensemble")
-	applied  = desc("last_apply_timestamp_seconds", "When the latest run began.", "ensemble")
-	unfinish = desc("last_apply_unfinished", "1 where the latest run has not ended.", "ensemble")
+	changes    = desc("plan_changes", "Steps of the plan for the present configuration, by action.", "action")
+	drifted    = desc("plan_drift", "Znodes that were changed by others than apply.")
+	blocked    = desc("plan_blocked", "Steps of the plan that are blocked.")
+	serial     = desc("last_apply_serial", "The serial of the latest run.", "ensemble")
+	applied    = desc("last_apply_timestamp_seconds", "When the latest run began.", "ensemble")
+	unfinished = desc("last_apply_unfinished", "1 where the latest run has not ended.", "ensemble")
 )
 
 // Describe is empty: what there is depends on what was seen.
@@ -115,8 +115,8 @@ func (c collector) live(give giver) {
 					continue
 				}
 				sum.waiters++
-				if !contender.Since.IsZero() {
-					sum.longest = max(sum.longest, e.At.Sub(contender.Since).Seconds())
+				if d, ok := age(contender, e.At); ok {
+					sum.longest = max(sum.longest, d.Seconds())
 				}
 			}
 			if sum.holders > before {
@@ -185,7 +185,7 @@ func (c collector) planned(give giver) {
 			seen[r.Ensemble] = true
 			give(serial, float64(r.Serial), r.Ensemble)
 			give(applied, seconds(r.Started), r.Ensemble)
-			give(unfinish, flag(!r.Done), r.Ensemble)
+			give(unfinished, flag(!r.Done), r.Ensemble)
 		}
 	}
 }

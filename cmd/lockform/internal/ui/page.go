@@ -16,11 +16,11 @@ import (
 
 // How much a page has at most: what is more is told, and found by searching.
 const (
-	maxRows    = 500
-	maxWaiters = 10
-	maxLines   = 1000
-	maxName    = 200  // characters of what contenders call themselves and their hosts
-	maxText    = 2000 // characters of sentences with such names in them
+	maxRows   = 500
+	maxPeople = 10 // holders, and as many waiters, of one lock
+	maxLines  = 1000
+	maxName   = 200  // characters of what contenders call themselves and their hosts
+	maxText   = 2000 // characters of sentences with such names in them
 )
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
@@ -80,8 +80,13 @@ type content struct {
 // A row is a znode of the tree.
 type row struct {
 	Ensemble, Path, Address, Policy, State, Class string
-	Holders, Waiters                              []person
-	More                                          int // waiters that are not shown
+	Holders, Waiters                              people
+}
+
+// People are the first of several contenders.
+type people struct {
+	First []person
+	More  int // that are not shown
 }
 
 // A person is a contender.
@@ -192,14 +197,23 @@ func (n *Node) row(now time.Time) row {
 	case len(holders) == 0:
 		r.Class = "dim"
 	}
-	r.More = max(0, len(waiters)-maxWaiters)
-	for _, c := range holders {
-		r.Holders = append(r.Holders, newPerson(*n.Lock, c, now))
-	}
-	for _, c := range waiters[:len(waiters)-r.More] {
-		r.Waiters = append(r.Waiters, newPerson(*n.Lock, c, now))
-	}
+	r.Holders, r.Waiters = newPeople(*n.Lock, holders, now), newPeople(*n.Lock, waiters, now)
 	return r
+}
+
+func newPeople(l live.Lock, cs []lock.Contender, now time.Time) people {
+	p := people{More: max(0, len(cs)-maxPeople)}
+	for _, c := range cs[:len(cs)-p.More] {
+		p.First = append(p.First, newPerson(l, c, now))
+	}
+	return p
+}
+
+// age returns how long ago a contender queued, and whether that can be: clocks
+// differ, and anybody writes what they like.
+func age(c *lock.Contender, now time.Time) (time.Duration, bool) {
+	d := now.Sub(c.Since)
+	return d, !c.Since.IsZero() && d >= 0 && d < maxAge
 }
 
 func newPerson(l live.Lock, c lock.Contender, now time.Time) person {
@@ -220,8 +234,8 @@ func newPerson(l live.Lock, c lock.Contender, now time.Time) person {
 	}
 	if !c.Since.IsZero() {
 		p.Since = c.Since.UTC().Format("2006-01-02 15:04:05")
-		if age := now.Sub(c.Since).Round(time.Second); age >= 0 && age < maxAge { // clocks differ, and anybody writes what they like
-			p.Since += fmt.Sprintf(" (%s)", age)
+		if d, ok := age(&c, now); ok {
+			p.Since += fmt.Sprintf(" (%s)", d.Round(time.Second))
 		}
 	}
 	if c.Holds {

@@ -144,7 +144,7 @@ func TestEverythingIsBounded(t *testing.T) {
 	for i := range 3 * maxRows {
 		n := 0
 		if i == 2*maxRows {
-			n = 3 * maxWaiters
+			n = 3 * maxPeople
 		}
 		nodes = append(nodes, lockNode("main", fmt.Sprintf("/locks/l%04d", i), n))
 	}
@@ -157,7 +157,7 @@ func TestEverythingIsBounded(t *testing.T) {
 	if !strings.Contains(body, busy) {
 		t.Errorf("the lock in use is not among them")
 	}
-	if want := fmt.Sprintf("and %d more", 3*maxWaiters-1-maxWaiters); !strings.Contains(body, want) {
+	if want := fmt.Sprintf("and %d more", 3*maxPeople-1-maxPeople); !strings.Contains(body, want) {
 		t.Errorf("no %q", want)
 	}
 	if want := fmt.Sprintf("%d of %d znodes are shown", maxRows, 3*maxRows); !strings.Contains(body, want) {
@@ -329,5 +329,24 @@ func TestAPlanIsShownByItsSigns(t *testing.T) {
 		if got := class(text); got != want {
 			t.Errorf("%q: got %s, want %s", text, got, want)
 		}
+	}
+}
+
+// A semaphore has as many holders as it has permits, and a date is what somebody
+// wrote.
+func TestManyHoldersAndImpossibleDatesAreBounded(t *testing.T) {
+	n := lockNode("main", "/a", 3*maxPeople)
+	cs := n.Lock.Queue.Contenders
+	for i := range cs {
+		cs[i].Holds = true
+	}
+	cs[len(cs)-1].Holds, cs[len(cs)-1].Since = false, time.Time{}.Add(time.Second)
+	h := open(t, one(n))
+	_, body := ask(h, "/now")
+	if want := fmt.Sprintf("and %d more", 2*maxPeople-1); !strings.Contains(body, want) {
+		t.Errorf("no %q in\n%s", want, body)
+	}
+	if _, body = ask(h, "/metrics"); !strings.Contains(body, `lockform_ensemble_longest_wait_seconds{ensemble="main"} 0`) {
+		t.Errorf("got %s", body)
 	}
 }
